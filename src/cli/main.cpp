@@ -1,1 +1,61 @@
-int main() { return 0; }
+// `gondolin`: the command line. It parses, calls one command, and turns whatever
+// went wrong into one line and an exit status:
+//   0 done, 1 the work failed, 2 the command line was not understood;
+//   exec and bash pass on the exit status of the guest's program instead.
+
+#include <cstdio>
+#include <exception>
+
+#include "cli/commands.hpp"
+#include "gondolin/error.hpp"
+#include "gondolin/version.hpp"
+
+namespace gondolin::cli {
+namespace {
+
+int report(const std::exception& error) {
+  std::fprintf(stderr, "gondolin: %s\n", error.what());
+  return 1;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Micro-VM sandboxes whose HTTP servers open in your browser.", "gondolin");
+  app.set_version_flag("--version", std::string("gondolin ") + kVersion);
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "Print the help of every command and exit");
+  app.footer(
+      "`gondolin COMMAND --help` explains a command. GONDOLIN_DEBUG=protocol (or ingress, vfs,\n"
+      "exec, all; a comma list) prints what happens, line by line, on stderr.");
+
+  Invocation invocation;
+  add_bash_command(app, invocation);
+  add_exec_command(app, invocation);
+  add_gateway_command(app, invocation);
+  add_image_command(app, invocation);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& done) {
+    return app.exit(done);
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "gondolin: %s (see gondolin --help)\n", error.what());
+    return 2;
+  } catch (const ApiError& error) {
+    return report(error);
+  } catch (const CommandError& error) {
+    return report(error);
+  }
+  return invocation.exit_code;
+}
+
+}  // namespace
+}  // namespace gondolin::cli
+
+int main(int argc, char** argv) {
+  try {
+    return gondolin::cli::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "gondolin: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,35 @@
+// The commands of the program `gondolin`, one file each.
+#pragma once
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "gondolin/debug.hpp"
+
+namespace gondolin::cli {
+
+// What a command leaves behind for main(): the status to exit with.
+struct Invocation {
+  int exit_code = 0;
+};
+
+// The command line was understood; the work itself failed. main() prints
+// "gondolin: <message>" on stderr and exits with 1. ApiError is treated alike.
+class CommandError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Each adds one command to `app`. The command's callback runs the command to its
+// end and stores its exit status in `invocation`, which must outlive `app`.
+void add_gateway_command(CLI::App& app, Invocation& invocation);
+void add_image_command(CLI::App& app, Invocation& invocation);
+void add_exec_command(CLI::App& app, Invocation& invocation);
+void add_bash_command(CLI::App& app, Invocation& invocation);
+
+// The debug log that the environment variable GONDOLIN_DEBUG asks for, written to
+// stderr as "gondolin <topic>: <line>".
+[[nodiscard]] DebugOptions debug_options_from_environment();
+
+}  // namespace gondolin::cli
