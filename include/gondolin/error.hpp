@@ -1,0 +1,30 @@
+// The one exception type of the public API.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace gondolin {
+
+// What went wrong, for programs; what() is one sentence for people.
+enum class ApiErrorCode {
+  kInvalidArgument,  // an option or argument breaks its documented rule
+  kNotFound,         // the image, file or route named does not exist
+  kUnavailable,      // something needed is missing: a program, a device, the guest
+  kTimeout,          // a deadline passed
+  kCancelled,        // closed while the call was in progress
+  kFailed,           // the operating system or the guest reported a failure
+};
+
+class ApiError : public std::runtime_error {
+ public:
+  ApiError(ApiErrorCode code, const std::string& message)
+      : std::runtime_error(message), code_(code) {}
+
+  [[nodiscard]] ApiErrorCode code() const { return code_; }
+
+ private:
+  ApiErrorCode code_;
+};
+
+}  // namespace gondolin
