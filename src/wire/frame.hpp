@@ -11,7 +11,7 @@
 //   0       1     type
 //   1       1     flags, meaning by type; unknown bits are a protocol error
 //   2       2     zero
-//   4       4     stream id
+//   4       4     stream id, 0 for frames of the port as a whole
 //   8       4     payload length, at most kMaxPayload
 //   12            payload
 //
@@ -34,19 +34,23 @@ inline constexpr std::size_t kMaxFrame = 32 * 1024;
 inline constexpr std::size_t kMaxPayload = kMaxFrame - kHeaderSize;
 
 enum class FrameType : std::uint8_t {
-  kHello = 1,   // guest to host: a guest end came up; see wire/handshake.hpp
-  kWelcome = 2, // host to guest: the answer
-  kOpen = 3,    // host to guest: opens a stream; the payload names its target
-  kOpened = 4,  // guest to host: u32 errno of the open, 0 for success
-  kData = 5,    // bytes of a stream
-  kCredit = 6,  // u32: so many more bytes of DATA may be sent on the stream
-  kFin = 7,     // no DATA follows in this direction (half-close)
-  kReset = 8,   // u32 reason: the stream is over in both directions
-  kMessage = 9, // a piece of one FUSE message on the fs port
+  kHello = 1,    // guest to host: a guest end came up; see wire/handshake.hpp
+  kWelcome = 2,  // host to guest: the answer
+  kOpen = 3,     // host to guest: opens a stream; the payload names its target
+  kOpened = 4,   // guest to host: u32 errno of the open, 0 for success
+  kData = 5,     // bytes of a stream
+  kCredit = 6,   // u32: so many more bytes of DATA may be sent on the stream
+  kFin = 7,      // no DATA follows in this direction (half-close)
+  kReset = 8,    // u32 reason: the stream is over in both directions
+  kMessage = 9,  // a piece of one FUSE message on the fs port
+  kRenew = 10,   // host to guest: the host end is new, say HELLO again
 };
 
 // Set on every kMessage frame but the last of a message.
 inline constexpr std::uint8_t kFlagMore = 1;
+
+// The two ends of a port. The host opens streams, the guest accepts them.
+enum class Role : std::uint8_t { kHost, kGuest };
 
 struct FrameHeader {
   FrameType type;
@@ -60,8 +64,17 @@ struct FrameHeader {
 [[nodiscard]] std::array<std::byte, kHeaderSize> encode(const FrameHeader& header);
 
 // Checks everything that can be known of a header alone: the type, the flags
-// that type allows, the zero field and the length. kProtocol otherwise.
-// `bytes` must be kHeaderSize long.
+// that type allows, whether it belongs to a stream (id not 0) or to the port
+// (id 0), the zero field and the length, which is fixed for most types.
+// kProtocol otherwise. `bytes` must be kHeaderSize long.
 [[nodiscard]] Result<FrameHeader> decode_header(Bytes bytes);
+
+// Whether the end with `role` may send frames of `type` at all.
+[[nodiscard]] bool may_send(Role role, FrameType type);
+
+// Little-endian integers, as frames and control messages hold them. The span
+// must have at least four bytes.
+[[nodiscard]] std::uint32_t load_u32(Bytes bytes);
+void store_u32(MutableBytes bytes, std::uint32_t value);
 
 }  // namespace gondolin::wire
