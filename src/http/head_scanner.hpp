@@ -1,0 +1,74 @@
+// Splits a head into its start line and field lines, one pass, resumable. It
+// knows lines, names and values and their limits; what they mean is up to the
+// parsers of requests and responses.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "http/header_list.hpp"
+#include "http/limits.hpp"
+#include "http/message.hpp"
+#include "http/status.hpp"
+
+namespace gondolin::http {
+
+// Which kind of head is scanned, where the rules differ.
+enum class HeadKind : std::uint8_t {
+  kRequest,   // skips leading empty lines; a blank before a colon is an error
+  kResponse,  // has no leading empty lines; blanks before a colon are left out
+};
+
+class HeadScanner {
+ public:
+  HeadScanner(HeadKind kind, const Limits& limits);
+
+  // Goes on where the last call stopped; `bytes` as for RequestParser::parse().
+  // Finds every fault of line structure, names and values, and exceeded limits.
+  // Rejections have the status of a request's fault (400, 414, 431).
+  [[nodiscard]] Checked<Progress> scan(std::string_view bytes);
+
+  // After kComplete, with the `bytes` of that call:
+  [[nodiscard]] std::string_view start_line(std::string_view bytes) const;
+  // Puts the fields, as views of `bytes`, in place of those in `fields`.
+  void fill(HeaderList& fields, std::string_view bytes) const;
+  // Bytes of the head, its final empty line included.
+  [[nodiscard]] std::size_t size() const { return position_; }
+
+  // Whether anything but leading empty lines was seen.
+  [[nodiscard]] bool started() const { return started_; }
+  [[nodiscard]] const Limits& limits() const { return limits_; }
+  void reset();
+
+ private:
+  enum class Stage : std::uint8_t { kStartLine, kFields, kComplete, kRejected };
+
+  // A field as offsets, since the buffer may move while the head is incomplete.
+  struct Slot {
+    std::uint32_t name;
+    std::uint32_t name_size;
+    std::uint32_t value;
+    std::uint32_t value_size;
+  };
+
+  Checked<Progress> scan_lines(std::string_view bytes);
+  Checked<Progress> check_unfinished(std::string_view bytes) const;
+  Checked<void> take_line(std::string_view bytes, std::size_t end);
+  Checked<void> take_start_line(std::size_t end);
+  Checked<void> take_field(std::string_view bytes, std::size_t end);
+
+  HeadKind kind_;
+  Limits limits_;
+  Stage stage_ = Stage::kStartLine;
+  bool started_ = false;
+  std::size_t position_ = 0;    // bytes before it were looked at
+  std::size_t line_begin_ = 0;  // of the line that position_ is in
+  std::size_t start_line_begin_ = 0;
+  std::size_t start_line_end_ = 0;
+  std::vector<Slot> slots_;
+  Rejection rejection_{};
+};
+
+}  // namespace gondolin::http
