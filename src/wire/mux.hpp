@@ -59,7 +59,8 @@ struct MuxEvent {
     kReadable,  // `stream` has bytes to read() that were not there before
     kEnd,       // no more bytes come on `stream` after those it has now
     kWritable,  // write() on `stream`, which took less than it was given, may take more now
-    kReset,     // the other end ended `stream` for reason `code`; the stream is gone
+    kReset,     // the other end ended `stream` for reason `code`: nothing can be written any more,
+                // but what came before can still be read until close()
   };
   Kind kind;
   StreamId stream{};
@@ -81,9 +82,9 @@ struct MuxOptions {
   std::size_t output_capacity = 64 * 1024;  // host only; the guest's is kMaxFrame
 };
 
-// Not thread-safe. A stream is gone, and its id must not be used again, after
-// kOpened with an errno, kReset, kUp, kRenew, refuse() and close(). Using an id
-// that is gone is a bug and checked.
+// Not thread-safe. Every stream ends by close(), unless it is gone already after
+// kOpened with an errno, kUp, kRenew or refuse(). The id of a stream that is gone
+// must not be used again; doing so is a bug and checked.
 class Mux {
  public:
   explicit Mux(const MuxOptions& options);
@@ -133,7 +134,7 @@ class Mux {
   [[nodiscard]] bool at_end(StreamId stream) const;
 
   // Takes as much of `bytes` as credit and room allow and returns how much that
-  // was. After it took less than everything, kWritable follows.
+  // was. After it took less than everything, kWritable follows, or kReset.
   [[nodiscard]] std::size_t write(StreamId stream, Bytes bytes);
 
   // The same without a copy: a place for at most kMaxPayload bytes of the stream,
@@ -143,13 +144,13 @@ class Mux {
   // The first `count` bytes of write_space() are to be sent; 0 withdraws.
   void commit(StreamId stream, std::size_t count);
 
-  // Half-closes: the other end gets kEnd behind the bytes written so far.
+  // Half-closes, to be called once: the other end gets kEnd behind the bytes written so far.
   // Nothing can be written after it.
   void finish(StreamId stream);
 
-  // The owner is done with the stream. When both directions have ended in order
-  // the stream is just forgotten, otherwise the other end gets kReset. Bytes
-  // received and not consumed are dropped.
+  // The owner is done with the stream. When both directions have ended in order,
+  // or by kReset, the stream is just forgotten; otherwise the other end gets
+  // kReset. Bytes received and not consumed are dropped.
   void close(StreamId stream, ResetReason reason = ResetReason::kClosed);
 
  private:
@@ -165,6 +166,7 @@ class Mux {
     bool answered = false;   // OPENED was sent (guest) or received (host)
     bool finished = false;   // finish() was called
     bool peer_finished = false;
+    bool reset = false;         // kReset was given out, close() is awaited
     bool closed = false;        // close() was called, a frame still waits for room
     bool wants_credit = false;  // kWritable is owed when credit comes
     bool in_line = false;       // waits in line_ for room
@@ -179,6 +181,8 @@ class Mux {
   [[nodiscard]] bool was_opened(std::uint32_t id) const;
   void drop_all();
   void settle();
+  static void append(Stream& stream, Bytes bytes);
+  void forget_input(StreamId id, Stream& stream);
 
   [[nodiscard]] Outcome handle(const Frame& frame);
   [[nodiscard]] Outcome on_open(const Frame& frame);
@@ -186,6 +190,9 @@ class Mux {
   [[nodiscard]] Outcome on_data(std::uint32_t id, Stream& stream, Bytes payload);
   [[nodiscard]] Outcome on_credit(std::uint32_t id, Stream& stream, std::uint32_t amount);
   [[nodiscard]] Outcome on_fin(std::uint32_t id, Stream& stream);
+  [[nodiscard]] Outcome on_reset(std::uint32_t id, Stream& stream, std::uint32_t code);
+
+  void skip_gone();
   [[nodiscard]] std::optional<MuxEvent> next_turn();
 
   void request(std::uint32_t id, Stream& stream, unsigned frames);
@@ -197,11 +204,12 @@ class Mux {
   Link link_;
   OutputBuffer output_;
   Streams streams_;
-  std::uint32_t last_opened_ = 0;     // host: the last id given out; guest: the last one seen
-  std::deque<std::uint32_t> urgent_;  // streams with pending frames, each once
-  std::deque<std::uint32_t> line_;    // streams that wait for room, each once
-  std::optional<Frame> held_;         // an OPEN whose refusal waits for room
-  std::uint32_t borrower_ = 0;        // the stream whose newest bytes still lie in the input
+  std::uint32_t last_opened_ = 0;      // host: the last id given out; guest: the last one seen
+  std::uint64_t opened_since_up_ = 0;  // ids given out or seen since the handshake
+  std::deque<std::uint32_t> urgent_;   // streams with pending frames, each once
+  std::deque<std::uint32_t> line_;     // streams that wait for room, each once
+  std::optional<Frame> held_;          // an OPEN whose refusal waits for room
+  std::uint32_t borrower_ = 0;         // the stream whose newest bytes still lie in the input
   Bytes borrowed_{};
   std::uint32_t reserved_for_ = 0;  // the stream between write_space() and commit()
 };

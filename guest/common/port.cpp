@@ -1,0 +1,96 @@
+#include "guest/common/port.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+
+#include "base/check.hpp"
+
+namespace gondolin::guest {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPortsDirectory = "/sys/class/virtio-ports";
+constexpr std::chrono::seconds kOpenDeadline{10};
+constexpr int kRetryMs = 5;
+
+// The device node ("/dev/vport0p1") of the port called `name`, if it is there yet.
+std::optional<std::string> find_port(std::string_view name) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(kPortsDirectory, error)) {
+    std::ifstream file(entry.path() / "name");
+    std::string found;
+    if (std::getline(file, found) && found == name) {
+      return "/dev/" + entry.path().filename().string();
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<UniqueFd> open_port(std::string_view name) {
+  auto deadline = std::chrono::steady_clock::now() + kOpenDeadline;
+  while (true) {
+    auto node = find_port(name);
+    if (node) {
+      UniqueFd fd(::open(node->c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+      if (fd.valid()) return fd;
+      if (errno != EBUSY && errno != ENOENT && errno != ENXIO) return fail_errno(*node, errno);
+    }
+    if (std::chrono::steady_clock::now() > deadline) {
+      return fail(ErrorCode::kTimeout,
+                  "the port " + std::string(name) + (node ? " is in use" : " does not exist"));
+    }
+    ::poll(nullptr, 0, kRetryMs);
+  }
+}
+
+Port::Port(UniqueFd fd) : fd_(std::move(fd)) {
+  struct stat status{};
+  GONDOLIN_CHECK(::fstat(fd_.get(), &status) == 0);
+  is_socket_ = S_ISSOCK(status.st_mode);
+  int flags = ::fcntl(fd_.get(), F_GETFL);
+  GONDOLIN_CHECK(flags >= 0 && ::fcntl(fd_.get(), F_SETFL, flags | O_NONBLOCK) == 0);
+}
+
+Result<std::size_t> Port::read(MutableBytes space) {
+  GONDOLIN_CHECK(!space.empty());
+  ssize_t count = ::read(fd_.get(), space.data(), space.size());
+  if (count > 0) return static_cast<std::size_t>(count);
+  if (count == 0 && is_socket_) return fail(ErrorCode::kClosed, "the host end was closed");
+  if (count < 0 && errno == EINTR) return 0;
+  if (count < 0 && errno != EAGAIN) return fail_errno("reading the port", errno);
+  readable_ = false;
+  return 0;
+}
+
+Result<std::size_t> Port::write(Bytes frames) {
+  GONDOLIN_CHECK(frames.size() <= wire::kMaxFrame);
+  ssize_t count = ::write(fd_.get(), frames.data(), frames.size());
+  if (count > 0) return static_cast<std::size_t>(count);
+  if (count < 0 && errno == EINTR) return 0;
+  if (count < 0 && errno != EAGAIN) return fail_errno("writing the port", errno);
+  writable_ = false;
+  return 0;
+}
+
+wire::Nonce fresh_nonce() {
+  wire::Nonce nonce{};
+  while (::getrandom(nonce.data(), nonce.size(), 0) != static_cast<ssize_t>(nonce.size())) {
+    GONDOLIN_CHECK(errno == EINTR);
+  }
+  return nonce;
+}
+
+}  // namespace gondolin::guest
