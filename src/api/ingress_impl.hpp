@@ -1,0 +1,37 @@
+// What is behind an Ingress: the gateway of a VM or of a listeners file. And the
+// conversions between the public options and the gateway's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gondolin/ingress.hpp"
+#include "ingress/gateway.hpp"
+#include "ingress/router.hpp"
+
+namespace gondolin {
+
+class Ingress::Impl {
+ public:
+  Impl() = default;
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  virtual ~Impl() = default;
+
+  virtual std::vector<IngressRoute> routes() const = 0;
+  virtual void set_routes(const std::vector<IngressRoute>& routes) = 0;
+  virtual void close() = 0;
+
+  // The address bound; set once, before the Ingress is given out.
+  ListenAddress bound;
+};
+
+// Checks the ranges of `options`. Throws kInvalidArgument.
+[[nodiscard]] ingress::GatewayConfig to_gateway_config(const IngressOptions& options);
+
+// Checks prefixes and ports. Throws kInvalidArgument.
+[[nodiscard]] std::vector<ingress::Route> to_routes(const std::vector<IngressRoute>& routes);
+[[nodiscard]] std::vector<IngressRoute> from_routes(const std::vector<ingress::Route>& routes);
+
+}  // namespace gondolin

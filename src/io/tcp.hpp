@@ -1,0 +1,72 @@
+// Byte streams over TCP to this machine's loopback.
+//
+// Every operation is first tried as a plain system call, since most of the time it
+// can be done at once; only what would block goes to the event loop.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "base/bytes.hpp"
+#include "io/deadline.hpp"
+#include "io/stream.hpp"
+
+namespace gondolin {
+
+class TcpStream final : public ByteStream {
+ public:
+  // `socket` must be connected; it becomes non-blocking.
+  explicit TcpStream(asio::ip::tcp::socket socket);
+  // Ends the connection in order, unless reset() was called.
+  ~TcpStream() override = default;
+
+  Awaitable<Result<std::size_t>> read_some(MutableBytes buffer) override;
+  Awaitable<Status> write(std::span<const Bytes> parts) override;
+  void shutdown_write() override;
+  void reset() override;
+
+ private:
+  asio::ip::tcp::socket socket_;
+};
+
+// Opens streams to 127.0.0.1, and to [::1] when 127.0.0.1 refuses.
+class TcpOpener final : public StreamOpener {
+ public:
+  explicit TcpOpener(asio::any_io_executor executor);
+
+  Awaitable<Result<std::unique_ptr<ByteStream>>> open(Port port, std::span<const Bytes> first,
+                                                      std::chrono::milliseconds deadline) override;
+
+ private:
+  asio::any_io_executor executor_;
+  DeadlineQueue deadlines_;
+};
+
+// What a socket call gave: how many bytes, or the error. kWouldBlock is an errno of
+// EAGAIN: nothing went wrong, there is only nothing to do now.
+struct SocketOutcome {
+  std::size_t bytes = 0;
+  int os_error = 0;  // 0: done
+  [[nodiscard]] bool would_block() const;
+};
+
+// One recv(2), which never blocks. 0 bytes without an error: the peer's end.
+[[nodiscard]] SocketOutcome receive_now(int socket, MutableBytes buffer);
+
+// One sendmsg(2) of as much of `parts` as the socket takes; never blocks, never
+// raises SIGPIPE. At most kMaxGather parts.
+[[nodiscard]] SocketOutcome send_now(int socket, std::span<const Bytes> parts);
+inline constexpr std::size_t kMaxGather = 64;
+
+// Makes the next close of `socket` discard what is unsent and send RST.
+void close_with_reset(asio::ip::tcp::socket& socket);
+
+// The Error for a failed socket call: kReset for a broken connection, kCancelled
+// for an operation that reset() ended.
+[[nodiscard]] Error stream_error(const char* what, int os_error);
+
+}  // namespace gondolin
