@@ -1,0 +1,64 @@
+// FUSE messages of one guest, turned into calls of a Provider by libfuse's
+// low-level interface, which gets every message from here and gives every reply
+// back to here; no device and no thread is involved.
+//
+// libfuse trusts the kernel it talks to. Ours is the guest's, hostile from its first
+// instruction, so fuse_message.hpp checks every length, count and name first, and
+// what libfuse would keep without bound (INTERRUPT) never gets to it.
+//
+// A guest whose daemon restarted begins again with INIT: each INIT starts a new
+// libfuse session over the same provider. Answers that providers still owe to an
+// old one are discarded when they come.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "base/bytes.hpp"
+#include "base/debug_log.hpp"
+#include "base/result.hpp"
+#include "vfs/provider.hpp"
+
+namespace gondolin::vfs {
+
+// The largest READ and WRITE, told to the guest's kernel at INIT.
+inline constexpr std::size_t kMaxTransfer = 64 * 1024;
+
+class FuseSession {
+ public:
+  // Takes one whole reply, in parts that belong together in this order and end with
+  // the call. It must not call the session back.
+  using Sink = std::function<void(std::span<const Bytes> parts)>;
+
+  // `provider` and `log` must outlive the session and every Reply it has given out.
+  FuseSession(Provider& provider, Sink sink, const DebugLog& log);
+  FuseSession(const FuseSession&) = delete;
+  FuseSession& operator=(const FuseSession&) = delete;
+  ~FuseSession();
+
+  // Handles one whole message, which is changed on the way and must be aligned to 8
+  // bytes. Its reply, if it has one, comes before this returns or later, as the
+  // provider chooses. kProtocol when it is no FUSE message at all: its length is not
+  // what its header says. Everything else that is wrong with it is answered.
+  [[nodiscard]] Status handle(MutableBytes message);
+
+  // The guest end is new: what is unanswered will not be answered.
+  void reset();
+
+  // Whether INIT was answered, so that the guest's mount works.
+  [[nodiscard]] bool ready() const;
+  // Messages whose answer the provider still owes.
+  [[nodiscard]] std::size_t unanswered() const;
+
+ private:
+  struct Mount;  // one libfuse session, kept alive by the replies owed to it
+
+  Provider& provider_;
+  Sink sink_;
+  const DebugLog& log_;
+  std::shared_ptr<Mount> mount_;
+};
+
+}  // namespace gondolin::vfs
