@@ -21,8 +21,8 @@ struct BodyStep {
   Progress progress = Progress::kNeedMore;  // kComplete: the body has ended here
 };
 
-// The chunked coding, by its strict grammar: sizes of 1 to 16 hexadecimal digits,
-// extensions well-formed and bounded, CRLF everywhere, trailer fields well-formed
+// The chunked coding, by its strict grammar: sizes of 1 to 16 hexadecimal digits below
+// 2^63, extensions well-formed and bounded, CRLF everywhere, trailer fields well-formed
 // and bounded. Trailers are checked and dropped: the gateway forwards none, as
 // RFC 9110 6.5.1 allows.
 class ChunkedDecoder {
@@ -68,7 +68,6 @@ class ChunkedDecoder {
   Checked<void> size_byte(char c);
   Checked<void> extension_byte(char c);
   Checked<void> trailer_byte(char c);
-  Checked<void> charge_extension();
 
   Limits limits_;
   State state_ = State::kSizeFirst;

@@ -38,8 +38,8 @@ class ForwardFilter {
   [[nodiscard]] bool named_by_connection(std::string_view name) const;
 
   const HeaderList* fields_;
-  bool keeps_expect_ = true;
-  bool names_fields_ = false;  // Connection has options beyond close, keep-alive, upgrade
+  bool names_fields_;  // Connection has options beyond close, keep-alive and upgrade
+  Version version_ = Version::kHttp11;
 };
 
 }  // namespace gondolin::http

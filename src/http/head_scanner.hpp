@@ -1,10 +1,14 @@
 // Splits a head into its start line and field lines, one pass, resumable. It
 // knows lines, names and values and their limits; what they mean is up to the
 // parsers of requests and responses.
+//
+// Whatever pieces the bytes come in, the verdict is the same: of several faults
+// the one that is complete first counts.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -21,21 +25,32 @@ enum class HeadKind : std::uint8_t {
   kResponse,  // has no leading empty lines; blanks before a colon are left out
 };
 
+// How many empty lines may come before a request line.
+inline constexpr std::size_t kMaxLeadingEmptyLines = 4;
+
 class HeadScanner {
  public:
   HeadScanner(HeadKind kind, const Limits& limits);
 
-  // Goes on where the last call stopped; `bytes` as for RequestParser::parse().
-  // Finds every fault of line structure, names and values, and exceeded limits.
-  // Rejections have the status of a request's fault (400, 414, 431).
-  [[nodiscard]] Checked<Progress> scan(std::string_view bytes);
+  // Both go on where the last call stopped; `bytes` as for RequestParser::parse().
+  // kComplete: the start line, or the whole head, is there. They find every fault
+  // of line structure, names and values, and exceeded limits, and reject them
+  // with the status for requests: 400, 414, 431. No call may follow a rejection.
+  [[nodiscard]] Checked<Progress> scan_start_line(std::string_view bytes) {
+    return scan_until(Stage::kFields, bytes);
+  }
+  [[nodiscard]] Checked<Progress> scan_head(std::string_view bytes) {
+    return scan_until(Stage::kComplete, bytes);
+  }
 
-  // After kComplete, with the `bytes` of that call:
-  [[nodiscard]] std::string_view start_line(std::string_view bytes) const;
+  // With the `bytes` of a call that returned kComplete:
+  [[nodiscard]] std::string_view start_line(std::string_view bytes) const {
+    return bytes.substr(start_line_begin_, start_line_end_ - start_line_begin_);
+  }
   // Puts the fields, as views of `bytes`, in place of those in `fields`.
   void fill(HeaderList& fields, std::string_view bytes) const;
   // Bytes of the head, its final empty line included.
-  [[nodiscard]] std::size_t size() const { return position_; }
+  [[nodiscard]] std::size_t size() const { return line_begin_; }
 
   // Whether anything but leading empty lines was seen.
   [[nodiscard]] bool started() const { return started_; }
@@ -43,7 +58,7 @@ class HeadScanner {
   void reset();
 
  private:
-  enum class Stage : std::uint8_t { kStartLine, kFields, kComplete, kRejected };
+  enum class Stage : std::uint8_t { kStartLine, kFields, kComplete };
 
   // A field as offsets, since the buffer may move while the head is incomplete.
   struct Slot {
@@ -53,8 +68,11 @@ class HeadScanner {
     std::uint32_t value_size;
   };
 
-  Checked<Progress> scan_lines(std::string_view bytes);
-  Checked<Progress> check_unfinished(std::string_view bytes) const;
+  Checked<Progress> scan_until(Stage goal, std::string_view bytes);
+  // The offset of the CR that ends the current line, none if it is not there yet.
+  Checked<std::optional<std::size_t>> find_line_end(std::string_view bytes);
+  // The line goes on at least up to `end`.
+  [[nodiscard]] Checked<void> check_limits(std::size_t end) const;
   Checked<void> take_line(std::string_view bytes, std::size_t end);
   Checked<void> take_start_line(std::size_t end);
   Checked<void> take_field(std::string_view bytes, std::size_t end);
@@ -68,7 +86,6 @@ class HeadScanner {
   std::size_t start_line_begin_ = 0;
   std::size_t start_line_end_ = 0;
   std::vector<Slot> slots_;
-  Rejection rejection_{};
 };
 
 }  // namespace gondolin::http

@@ -38,7 +38,8 @@ class HeadWriter {
   [[nodiscard]] std::string_view finish();
 
  private:
-  void append_line_safe(std::string_view text);
+  void append(std::string_view text);
+  void append_number(std::uint64_t number);
 
   std::string text_;
 };

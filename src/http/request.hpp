@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "http/head_scanner.hpp"
@@ -23,8 +24,6 @@
 #include "http/status.hpp"
 
 namespace gondolin::http {
-
-inline constexpr std::size_t kMaxLeadingEmptyLines = 4;
 
 // The forms of RFC 9112 3.2.
 enum class TargetForm : std::uint8_t {
@@ -38,7 +37,8 @@ struct RequestTarget {
   TargetForm form = TargetForm::kOrigin;
   std::string_view text;       // as sent
   std::string_view authority;  // kAbsolute and kAuthority: valid, without userinfo
-  // kOrigin and kAbsolute: the path as sent, "/" when absolute-form has none;
+  // kOrigin and kAbsolute: the path as sent; "/" when absolute-form has none, or
+  // "*" when that is all of it and the method is OPTIONS (RFC 9112 3.2.4).
   // kAsterisk: "*"; kAuthority: "".
   std::string_view path;
   std::string_view query;  // with its "?", which may stand alone; "" if there is none
@@ -97,10 +97,19 @@ class RequestParser {
   void reset();
 
  private:
+  Checked<Progress> advance(std::string_view bytes);
+  Checked<void> take_request_line(std::string_view bytes);
   Checked<void> finish(std::string_view bytes);
+  Checked<void> take_host();
+  Checked<void> take_framing();
+  Checked<void> take_connection();
+  Checked<void> take_expectation();
 
   HeadScanner scanner_;
   RequestHead head_;
+  Progress progress_ = Progress::kNeedMore;
+  const char* request_line_at_ = nullptr;  // the bytes that head_'s request line views
+  std::optional<Rejection> rejection_;
 };
 
 }  // namespace gondolin::http

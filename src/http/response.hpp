@@ -66,11 +66,17 @@ class ResponseParser {
   void reset(ResponseTo request);
 
  private:
+  Checked<Progress> advance(std::string_view bytes);
+  Checked<void> take_status_line(std::string_view bytes);
   Checked<void> finish(std::string_view bytes);
+  Checked<void> take_framing();
 
   HeadScanner scanner_;
   ResponseTo request_;
   ResponseHead head_;
+  Progress progress_ = Progress::kNeedMore;
+  const char* status_line_at_ = nullptr;  // the bytes that head_'s status line views
+  std::optional<Rejection> rejection_;
 };
 
 }  // namespace gondolin::http
