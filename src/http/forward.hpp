@@ -23,6 +23,9 @@ namespace gondolin::http {
 // what framing, routing and the backend's trust stand on is not the client's to
 // strip. Such names in it are ignored.
 //
+// Host is kept as it is; for an absolute-form target, or an HTTP/1.0 request without
+// Host, the forwarder writes it from RequestHead::authority instead.
+//
 // Holds references to the head's fields: it must not outlive the head.
 class ForwardFilter {
  public:
