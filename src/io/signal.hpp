@@ -30,7 +30,7 @@ class Signal {
 
   // co_await signal.wait(): returns after the next notify() or resume().
   auto wait() {
-    return boost::asio::async_initiate<boost::asio::deferred_t, void()>(
+    return boost::asio::async_initiate<const boost::asio::deferred_t, void()>(
         [this](auto handler) { store(std::move(handler)); }, boost::asio::deferred);
   }
 

@@ -5,6 +5,8 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -62,7 +64,7 @@ void close_with_reset(tcp::socket& socket) {
   socket.close(ignored);
 }
 
-Error stream_error(const char* what, int os_error) {
+Error stream_error(const std::string& what, int os_error) {
   ErrorCode code = ErrorCode::kIo;
   switch (os_error) {
     case ECONNREFUSED:
@@ -85,7 +87,7 @@ Error stream_error(const char* what, int os_error) {
     default:
       break;
   }
-  return {code, std::string(what) + ": " + std::generic_category().message(os_error), os_error};
+  return {code, what + ": " + std::generic_category().message(os_error), os_error};
 }
 
 TcpStream::TcpStream(tcp::socket socket) : socket_(std::move(socket)) {
@@ -138,56 +140,57 @@ void TcpStream::reset() {
 }
 
 TcpOpener::TcpOpener(asio::any_io_executor executor)
-    : executor_(std::move(executor)), deadlines_(executor_) {}
+    : executor_(std::move(executor)), deadlines_(std::make_shared<DeadlineQueue>(executor_)) {}
+
+// Tries the loopback addresses in turn. What 127.0.0.1 says is the error, unless
+// [::1] takes the connection.
+Awaitable<Status> TcpOpener::connect(tcp::socket& socket, std::uint16_t port) {
+  std::optional<Error> failure;
+  for (const asio::ip::address& address : {asio::ip::address(asio::ip::address_v4::loopback()),
+                                           asio::ip::address(asio::ip::address_v6::loopback())}) {
+    const tcp::endpoint endpoint(address, port);
+    boost::system::error_code error;
+    socket.open(endpoint.protocol(), error);
+    if (!error) std::tie(error) = co_await socket.async_connect(endpoint, kAwaited);
+    if (!error) co_return Status{};
+    if (!failure) failure = stream_error("connect to port " + std::to_string(port), error.value());
+    if (failure->code != ErrorCode::kRefused) break;
+    socket.close(error);
+  }
+  co_return tl::unexpected(std::move(*failure));
+}
 
 Awaitable<Result<std::unique_ptr<ByteStream>>> TcpOpener::open(Port port,
                                                                std::span<const Bytes> first,
                                                                std::chrono::milliseconds deadline) {
   const auto number = static_cast<std::uint16_t>(port);
-  const std::array endpoints{tcp::endpoint(asio::ip::address_v4::loopback(), number),
-                             tcp::endpoint(asio::ip::address_v6::loopback(), number)};
   tcp::socket socket(executor_);
-  boost::system::error_code error;
+  std::unique_ptr<TcpStream> stream;
   bool late = false;
-  {
-    Deadline limit(deadlines_, [&] {
-      late = true;
-      boost::system::error_code ignored;
-      socket.close(ignored);
-    });
-    limit.arm(deadline);
-    Error refused{};
-    for (const tcp::endpoint& endpoint : endpoints) {
-      socket.open(endpoint.protocol(), error);
-      if (!error) {
-        std::tie(error) = co_await socket.async_connect(endpoint, kAwaited);
-      }
-      if (!error || late) break;
-      // What 127.0.0.1 said is the answer, unless [::1] says something better.
-      if (refused.message.empty()) {
-        refused = stream_error("connect to 127.0.0.1", error.value());
-        refused.message += " (port " + std::to_string(number) + ")";
-      }
-      if (refused.code != ErrorCode::kRefused) break;
-      boost::system::error_code ignored;
-      socket.close(ignored);
+  const std::shared_ptr<DeadlineQueue> deadlines = deadlines_;
+  Deadline limit(*deadlines, [&] {
+    late = true;
+    if (stream) {
+      stream->reset();
+    } else {
+      close_with_reset(socket);
     }
-    if (late) {
-      co_return fail(ErrorCode::kTimeout,
-                     "port " + std::to_string(number) + " did not answer the connection in time");
-    }
-    if (error) co_return tl::unexpected(std::move(refused));
+  });
+  limit.arm(deadline);
+  Status done = co_await connect(socket, number);
+  if (done) {
+    boost::system::error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    stream = std::make_unique<TcpStream>(std::move(socket));
+    // A peer that does not want to read all of it may have answered all the same:
+    // whoever reads next finds out.
+    if (!first.empty()) static_cast<void>(co_await stream->write(first));
   }
-  socket.set_option(tcp::no_delay(true), error);
-  auto stream = std::make_unique<TcpStream>(std::move(socket));
-  if (!first.empty()) {
-    // A peer that closes at once may have answered all the same: whoever reads next
-    // finds out.
-    Status written = co_await stream->write(first);
-    if (!written && written.error().code == ErrorCode::kCancelled) {
-      co_return tl::unexpected(std::move(written.error()));
-    }
+  if (late) {
+    co_return fail(ErrorCode::kTimeout,
+                   "port " + std::to_string(number) + " did not take the connection in time");
   }
+  if (!done) co_return tl::unexpected(std::move(done.error()));
   co_return stream;
 }
 

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -42,8 +44,11 @@ class TcpOpener final : public StreamOpener {
                                                       std::chrono::milliseconds deadline) override;
 
  private:
+  Awaitable<Status> connect(asio::ip::tcp::socket& socket, std::uint16_t port);
+
   asio::any_io_executor executor_;
-  DeadlineQueue deadlines_;
+  // Shared with the calls in progress, which a dying event loop ends after us.
+  std::shared_ptr<DeadlineQueue> deadlines_;
 };
 
 // What a socket call gave: how many bytes, or the error. kWouldBlock is an errno of
@@ -67,6 +72,6 @@ void close_with_reset(asio::ip::tcp::socket& socket);
 
 // The Error for a failed socket call: kReset for a broken connection, kCancelled
 // for an operation that reset() ended.
-[[nodiscard]] Error stream_error(const char* what, int os_error);
+[[nodiscard]] Error stream_error(const std::string& what, int os_error);
 
 }  // namespace gondolin
