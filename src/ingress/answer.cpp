@@ -1,0 +1,188 @@
+#include "ingress/answer.hpp"
+
+#include <ctime>
+
+#include <fmt/format.h>
+
+#include "base/debug_log.hpp"
+
+namespace gondolin::ingress {
+
+using http::StatusCode;
+
+namespace {
+
+// RFC 9110 5.6.7; strftime would follow the locale.
+std::string http_date() {
+  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", kDays[utc.tm_wday], utc.tm_mday,
+                     kMonths[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
+enum class Refresh : std::uint8_t { kNo, kYes };
+
+// `body` is HTML already.
+std::string page(std::string_view title, std::string_view body, Refresh refresh) {
+  return fmt::format(
+      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n{}"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<title>{}</title>\n<style>\n"
+      "body {{ font: 16px/1.5 system-ui, sans-serif; margin: 10vh auto; max-width: 40rem;"
+      " padding: 0 1rem; color: #222; background: #fff; }}\n"
+      "h1 {{ font-size: 1.4rem; }}\n"
+      "pre {{ background: #f3f3f3; padding: .75rem; border-radius: .4rem; overflow: auto; }}\n"
+      "footer {{ color: #777; font-size: .85rem; }}\n"
+      "@media (prefers-color-scheme: dark) {{ body {{ color: #ddd; background: #1b1b1b; }}"
+      " pre {{ background: #2a2a2a; }} }}\n"
+      "</style>\n</head>\n<body>\n<h1>{}</h1>\n{}<footer>Gondolin ingress</footer>\n"
+      "</body>\n</html>\n",
+      refresh == Refresh::kYes ? "<meta http-equiv=\"refresh\" content=\"1\">\n" : "", title, title,
+      body);
+}
+
+std::string plain_page(const Answer& answer) {
+  std::string title =
+      fmt::format("{} {}", http::to_number(answer.status), http::reason_phrase(answer.status));
+  return page(title, fmt::format("<p>{}</p>\n", escape_html(answer.line)), Refresh::kNo);
+}
+
+std::string_view connection_field(const AnswerTo& to) {
+  if (to.persistence == http::Persistence::kClose) return "Connection: close\r\n";
+  return to.version == http::Version::kHttp10 ? "Connection: keep-alive\r\n" : "";
+}
+
+}  // namespace
+
+std::string escape_html(std::string_view text) {
+  std::string escaped;
+  escaped.reserve(text.size());
+  for (char c : text) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+AnswerTo::Audience audience_of(const http::HeaderList& fields) {
+  for (const http::Field& field : fields.all(http::FieldName::kAccept)) {
+    for (std::string_view element : http::ListElements(field.value)) {
+      std::string_view type = element.substr(0, element.find_first_of("; \t"));
+      if (http::iequals(type, "text/html")) {
+        return AnswerTo::Audience::kBrowser;
+      }
+    }
+  }
+  return AnswerTo::Audience::kProgram;
+}
+
+std::string_view default_line(StatusCode status) {
+  switch (status) {
+    case StatusCode::kBadRequest:
+      return "bad request";
+    case StatusCode::kForbidden:
+      return "forbidden";
+    case StatusCode::kNotFound:
+      return "no route";
+    case StatusCode::kMethodNotAllowed:
+      return "method not allowed";
+    case StatusCode::kRequestTimeout:
+      return "request timeout";
+    case StatusCode::kContentTooLarge:
+      return "content too large";
+    case StatusCode::kUriTooLong:
+      return "uri too long";
+    case StatusCode::kExpectationFailed:
+      return "expectation failed";
+    case StatusCode::kFieldsTooLarge:
+      return "request header fields too large";
+    case StatusCode::kNotImplemented:
+      return "not implemented";
+    case StatusCode::kBadGateway:
+      return "bad gateway";
+    case StatusCode::kServiceUnavailable:
+      return "too many connections";
+    case StatusCode::kGatewayTimeout:
+      return "gateway timeout";
+    case StatusCode::kVersionNotSupported:
+      return "http version not supported";
+    default:
+      return "error";
+  }
+}
+
+std::string write_answer(const Answer& answer, const AnswerTo& to) {
+  const bool html = to.audience == AnswerTo::Audience::kBrowser;
+  std::string body = !html                 ? answer.line + "\n"
+                     : answer.page.empty() ? plain_page(answer)
+                                           : answer.page;
+  std::string text = fmt::format(
+      "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}; charset=utf-8\r\nContent-Length: {}\r\n"
+      "Cache-Control: no-store\r\n{}",
+      http::to_number(answer.status), http::reason_phrase(answer.status), http_date(),
+      html ? "text/html" : "text/plain", body.size(), connection_field(to));
+  if (!answer.allow.empty()) text += fmt::format("Allow: {}\r\n", answer.allow);
+  if (html) {
+    text +=
+        "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
+        "X-Content-Type-Options: nosniff\r\n";
+  }
+  text += "\r\n";
+  if (to.method != AnswerTo::Method::kHead) text += body;
+  return text;
+}
+
+std::string no_route_page(std::string_view path, std::string_view routes, std::string_view error) {
+  std::string body =
+      fmt::format("<p>No prefix in the listeners file matches <code>{}</code>.</p>\n",
+                  escape_html(printable(path)));
+  if (!error.empty()) {
+    body +=
+        fmt::format("<p>The file was changed, but the change is not in force:</p>\n<pre>{}</pre>\n",
+                    escape_html(error));
+  }
+  if (routes.empty()) {
+    body += "<p>There are no routes yet.</p>\n";
+  } else {
+    body += fmt::format("<p>The routes in force:</p>\n<pre>{}</pre>\n", escape_html(routes));
+  }
+  body +=
+      "<p>To send everything to a server on port 8000, put this line into the file"
+      " (inside a VM it is <code>/etc/gondolin/listeners</code>):</p>\n<pre>/ :8000</pre>\n";
+  return page("No route", body, Refresh::kYes);
+}
+
+std::string unreachable_page(std::uint16_t port, std::string_view prefix,
+                             std::string_view listening) {
+  std::string body =
+      fmt::format("<p>The route <code>{}</code> leads to port {}, where no server answers.</p>\n",
+                  escape_html(printable(prefix)), port);
+  if (!listening.empty()) {
+    body += fmt::format("<p>Ports with a listening server: {}.</p>\n", escape_html(listening));
+  }
+  body += "<p>Start the server, or correct the route. This page tries again every second.</p>\n";
+  return page(fmt::format("Nothing answers on port {}", port), body, Refresh::kYes);
+}
+
+}  // namespace gondolin::ingress

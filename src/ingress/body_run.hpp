@@ -1,0 +1,22 @@
+// The payload of a body, as much of it as is at hand, in one piece.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "http/body.hpp"
+
+namespace gondolin::ingress {
+
+struct BodyRun {
+  std::string_view payload;  // within the bytes given
+  std::size_t consumed = 0;  // of the bytes given, `payload` included
+  http::Progress progress = http::Progress::kNeedMore;
+};
+
+// Decodes all of `bytes` that belongs to the body. Where chunk framing lies between
+// pieces of payload, the pieces are moved together, over it.
+[[nodiscard]] http::Checked<BodyRun> decode_run(http::BodyDecoder& decoder, std::span<char> bytes);
+
+}  // namespace gondolin::ingress

@@ -1,0 +1,133 @@
+#include "ingress/client.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
+
+#include "base/check.hpp"
+
+namespace gondolin::ingress {
+
+using asio::ip::tcp;
+
+namespace {
+
+constexpr auto kAwaited = asio::as_tuple(asio::deferred);
+
+std::string address_text(const tcp::socket& socket) {
+  boost::system::error_code error;
+  tcp::endpoint peer = socket.remote_endpoint(error);
+  if (error) return "unknown";
+  asio::ip::address address = peer.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  }
+  return address.to_string();
+}
+
+}  // namespace
+
+Client::Client(tcp::socket socket, std::size_t buffer_limit)
+    : socket_(std::move(socket)),
+      input_(buffer_limit),
+      changed_(socket_.get_executor()),
+      address_(address_text(socket_)) {
+  boost::system::error_code ignored;
+  socket_.non_blocking(true, ignored);
+  socket_.set_option(tcp::no_delay(true), ignored);
+}
+
+void Client::read_ahead() {
+  if (reading_ || state_ != Input::kOpen || !socket_.is_open()) return;
+  if (input_.empty()) input_.make_room();
+  MutableBytes room = input_.room();
+  if (room.empty()) return;
+  reading_ = true;
+  socket_.async_read_some(
+      asio::buffer(room.data(), room.size()),
+      [this](const boost::system::error_code& error, std::size_t n) { on_read(error, n); });
+}
+
+void Client::on_read(const boost::system::error_code& error, std::size_t n) {
+  reading_ = false;
+  input_.commit(n);
+  if (error) {
+    state_ = error == asio::error::eof ? Input::kEnded : Input::kBroken;
+    if (on_end_) on_end_();
+  }
+  changed_.resume();
+}
+
+Awaitable<void> Client::more_input() {
+  const std::size_t before = input_.size();
+  if (!reading_) input_.make_room();
+  read_ahead();
+  while (reading_ && input_.size() == before && !interrupted_)
+    co_await changed_.wait();
+  interrupted_ = false;
+}
+
+void Client::interrupt() {
+  interrupted_ = changed_.awaited();
+  changed_.notify();
+}
+
+Client::Written Client::write_now(std::span<const Bytes> parts) {
+  SocketOutcome sent = send_now(socket_.native_handle(), parts);
+  if (sent.os_error != 0 && !sent.would_block()) return Written::kBroken;
+  std::size_t first = 0;
+  while (first < parts.size() && sent.bytes >= parts[first].size()) {
+    sent.bytes -= parts[first++].size();
+  }
+  if (first == parts.size()) return Written::kAll;
+  std::copy(parts.begin(), parts.end(), unsent_.begin());
+  unsent_[first] = unsent_[first].subspan(sent.bytes);
+  unsent_begin_ = first;
+  unsent_end_ = parts.size();
+  return Written::kPart;
+}
+
+Awaitable<Status> Client::finish_write() {
+  for (;;) {
+    auto [error] = co_await socket_.async_wait(tcp::socket::wait_write, kAwaited);
+    if (error) co_return tl::unexpected(stream_error("write", error.value()));
+    std::array<Bytes, kMaxGather> parts = unsent_;
+    switch (write_now(std::span(parts).subspan(unsent_begin_, unsent_end_ - unsent_begin_))) {
+      case Written::kAll:
+        co_return Status{};
+      case Written::kPart:
+        continue;
+      case Written::kBroken:
+        co_return fail(ErrorCode::kReset, "write: the connection broke");
+    }
+  }
+}
+
+void Client::shutdown_write() {
+  boost::system::error_code ignored;
+  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+}
+
+void Client::close() {
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+}
+
+void Client::abort() {
+  close_with_reset(socket_);
+}
+
+Awaitable<void> Client::ended_reading() {
+  GONDOLIN_CHECK(!socket_.is_open());
+  while (reading_)
+    co_await changed_.wait();
+}
+
+void Client::keep_alive() {
+  boost::system::error_code ignored;
+  socket_.set_option(asio::socket_base::keep_alive(true), ignored);
+}
+
+}  // namespace gondolin::ingress

@@ -1,0 +1,88 @@
+// The client's end of a connection: a socket whose input is read ahead, so that
+// its end is noticed whatever else goes on, and whose output is written at once.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "ingress/buffer.hpp"
+#include "io/signal.hpp"
+#include "io/stream.hpp"
+#include "io/tcp.hpp"
+
+namespace gondolin::ingress {
+
+// Belongs to one event-loop thread, and must not be destroyed before ended_reading()
+// has returned, unless the loop runs no more.
+class Client {
+ public:
+  enum class Input : std::uint8_t { kOpen, kEnded, kBroken };
+  enum class Written : std::uint8_t { kAll, kPart, kBroken };
+
+  Client(asio::ip::tcp::socket socket, std::size_t buffer_limit);
+
+  // What came and was not consumed. Its bytes stay where they are until all are
+  // consumed or more_input() is called.
+  [[nodiscard]] Buffer& input() { return input_; }
+  // Whether the client has ended its side, or the connection broke.
+  [[nodiscard]] Input state() const { return state_; }
+
+  // Reads in the background into what room there is.
+  void read_ahead();
+  // Waits for more input than there is now, for its end, or for interrupt(); returns
+  // at once if the buffer is full. May move the bytes of input().
+  [[nodiscard]] Awaitable<void> more_input();
+  // Makes more_input() return.
+  void interrupt();
+
+  // `on_end` is called when the input ends or breaks, by whoever reads; empty for
+  // nobody.
+  void watch(std::function<void()> on_end) { on_end_ = std::move(on_end); }
+
+  // Writes as much of `parts` as the socket takes; at most kMaxGather parts. After
+  // kPart, finish_write() must follow, and the bytes must stay until it returns.
+  [[nodiscard]] Written write_now(std::span<const Bytes> parts);
+  // Waits until the rest is written; kReset, or kCancelled after close().
+  [[nodiscard]] Awaitable<Status> finish_write();
+
+  void shutdown_write();
+  // Ends the connection in order; what was written is still delivered.
+  void close();
+  // Ends it with RST: nobody may take what was sent for complete.
+  void abort();
+  [[nodiscard]] bool is_open() const { return socket_.is_open(); }
+
+  // Waits for the background read, which close() or abort() must have ended.
+  [[nodiscard]] Awaitable<void> ended_reading();
+
+  // Asks the kernel to notice a peer that vanished while nothing is sent.
+  void keep_alive();
+
+  // The peer's IP address as text, IPv4 mapped into IPv6 as IPv4.
+  [[nodiscard]] const std::string& address() const { return address_; }
+
+ private:
+  void on_read(const boost::system::error_code& error, std::size_t n);
+
+  asio::ip::tcp::socket socket_;
+  Buffer input_;
+  Signal changed_;
+  std::function<void()> on_end_;
+  std::string address_;
+  std::array<Bytes, kMaxGather> unsent_;
+  std::size_t unsent_begin_ = 0;
+  std::size_t unsent_end_ = 0;
+  Input state_ = Input::kOpen;
+  bool reading_ = false;
+  bool interrupted_ = false;
+};
+
+}  // namespace gondolin::ingress

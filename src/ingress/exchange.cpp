@@ -1,0 +1,392 @@
+#include "ingress/exchange.hpp"
+
+#include <array>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <fmt/format.h>
+
+#include "base/check.hpp"
+#include "ingress/body_parts.hpp"
+#include "ingress/body_run.hpp"
+#include "ingress/router.hpp"
+
+namespace gondolin::ingress {
+
+using http::BodyKind;
+using http::StatusCode;
+
+namespace {
+
+// A client that has ended its side may still read (`… | nc`) or be gone, and only
+// sending tells. So it counts as gone once nothing could be sent for this long.
+constexpr std::chrono::milliseconds kHalfClosedGrace{200};
+
+}  // namespace
+
+Exchange::Exchange(Core& core, Client& client, std::uint64_t connection, const AnswerTo& answer_to)
+    : core_(core),
+      client_(client),
+      connection_(connection),
+      answer_to_(answer_to),
+      response_(core.config.buffer),
+      upload_signal_(core.parts.executor),
+      upload_ended_(core.parts.executor),
+      // Once the response has begun, a stream in both directions may rest as it likes.
+      request_deadline_(core.deadlines,
+                        [this] {
+                          if (!begun_) fail(request_stall_);
+                        }),
+      response_deadline_(core.deadlines,
+                         [this] { fail(begun_ ? Failure::kSilence : Failure::kBackendStalled); }),
+      client_deadline_(core.deadlines, [this] { give_up(); }) {}
+
+void Exchange::fail(Failure failure) {
+  if (failure_ == Failure::kNone) failure_ = failure;
+  if (backend_) backend_->reset();
+}
+
+void Exchange::give_up() {
+  fail(Failure::kClientGone);
+  client_.abort();
+}
+
+void Exchange::on_client_end() {
+  if (client_.state() == Client::Input::kEnded && request_complete()) {
+    client_deadline_.arm(kHalfClosedGrace);
+  } else if (client_.state() == Client::Input::kBroken || client_.input().empty()) {
+    fail(Failure::kClientGone);
+  }
+}
+
+Awaitable<After> Exchange::run(RoutedRequest request) {
+  router_ = std::move(request.router);
+  route_ = &request.route;
+  upgrading_ = request.upgrading;
+  response_to_ = http::response_to(request.head.method);
+  request_framing_ = request.head.body.kind;
+  request_body_ = http::BodyDecoder(request.head.body, core_.config.limits);
+  awaiting_continue_ = request.head.expectation == http::Expectation::kContinue;
+  std::string_view head_text = write_request_head(writer_, request.head,
+                                                  {.route = *route_,
+                                                   .path = request.path,
+                                                   .client_address = client_.address(),
+                                                   .gateway_authority = core_.authority,
+                                                   .upgrading = upgrading_});
+  client_.input().consume(request.head.size);
+
+  client_.watch([this] { on_client_end(); });
+  After after = After::kAbort;
+  Status opened = co_await open(head_text);
+  if (failure_ != Failure::kNone) {
+    after = co_await answer_failure("");
+  } else if (!opened) {
+    after = co_await answer_unreachable(opened.error());
+  } else {
+    if (request_complete()) {
+      request_sent();
+    } else {
+      start_upload();
+    }
+    after = co_await relay();
+    co_await stop_upload();
+  }
+  client_.watch({});
+  co_return after;
+}
+
+// ---- Both ends ------------------------------------------------------------------
+
+Awaitable<bool> Exchange::send(std::span<const Bytes> parts) {
+  Client::Written written = client_.write_now(parts);
+  if (written == Client::Written::kPart) {
+    client_deadline_.arm(core_.config.client_stall);
+    Status finished = co_await client_.finish_write();
+    client_deadline_.disarm();
+    if (!finished) written = Client::Written::kBroken;
+  }
+  if (written == Client::Written::kBroken) {
+    fail(Failure::kClientGone);
+    co_return false;
+  }
+  if (client_.state() == Client::Input::kEnded && upgrading_ == Upgrading::kNo) {
+    client_deadline_.arm(kHalfClosedGrace);
+  }
+  co_return true;
+}
+
+Awaitable<After> Exchange::answer(Answer answer) {
+  if (!request_complete()) answer_to_.persistence = http::Persistence::kClose;
+  if (core_.logs()) {
+    core_.log(connection_, fmt::format("{} {}", http::to_number(answer.status), answer.line));
+  }
+  begun_ = true;
+  std::string text = write_answer(answer, answer_to_);
+  std::array parts{as_bytes(text)};
+  if (!co_await send(parts)) co_return After::kAbort;
+  co_return answer_to_.persistence == http::Persistence::kKeepAlive ? After::kNextRequest
+                                                                    : After::kClose;
+}
+
+// There will be no response from the backend; `why` is for the debug log.
+Awaitable<After> Exchange::answer_failure(std::string_view why) {
+  StatusCode status = StatusCode::kBadGateway;
+  switch (failure_) {
+    case Failure::kNone:
+      break;
+    case Failure::kClientGone:
+      if (core_.logs()) core_.log(connection_, "the client is gone");
+      co_return After::kAbort;
+    case Failure::kRequestRejected:
+      status = rejection_.status;
+      why = rejection_.reason;
+      break;
+    case Failure::kRequestStalled:
+      status = StatusCode::kRequestTimeout;
+      why = "the request's body stalled";
+      break;
+    case Failure::kBackendStalled:
+      status = StatusCode::kGatewayTimeout;
+      why = "the backend did not answer in time";
+      break;
+    case Failure::kSilence:
+      co_return After::kAbort;
+  }
+  if (core_.logs()) core_.log(connection_, why);
+  co_return co_await answer({.status = status, .line = std::string(default_line(status))});
+}
+
+Awaitable<After> Exchange::answer_unreachable(const Error& error) {
+  if (core_.logs()) core_.log(connection_, error.message);
+  const auto port = static_cast<std::uint16_t>(route_->port);
+  Answer reply{.status = StatusCode::kBadGateway, .line = "bad gateway"};
+  if (answer_to_.audience == AnswerTo::Audience::kBrowser) {
+    std::string listening;
+    if (core_.parts.listening_ports) {
+      for (std::uint16_t open : co_await core_.parts.listening_ports()) {
+        listening += fmt::format("{}{}", listening.empty() ? "" : ", ", open);
+      }
+    }
+    reply.page = unreachable_page(port, route_->prefix, listening);
+  }
+  co_return co_await answer(std::move(reply));
+}
+
+// ---- The request ------------------------------------------------------------------
+
+// Opens the backend with the head and what is there of the body. A body that is
+// known to be malformed by then never gets that far.
+Awaitable<Status> Exchange::open(std::string_view head_text) {
+  auto run = decode_run(request_body_, client_.input().bytes());
+  if (!run) {
+    rejection_ = run.error();
+    failure_ = Failure::kRequestRejected;
+    co_return Status{};
+  }
+  if (!run->payload.empty() || request_complete()) awaiting_continue_ = false;
+  BodyParts parts;
+  parts.head(head_text);
+  parts.body(*run, request_framing_);
+  client_.read_ahead();
+  auto opened =
+      co_await core_.parts.opener.open(route_->port, parts.get(), core_.config.connect_timeout);
+  client_.input().consume(run->consumed);
+  if (!opened) co_return tl::unexpected(std::move(opened.error()));
+  backend_ = std::move(*opened);
+  if (failure_ != Failure::kNone) backend_->reset();
+  co_return Status{};
+}
+
+void Exchange::request_sent() {
+  request_deadline_.disarm();
+  if (!begun_) response_deadline_.arm(core_.config.response_header_timeout);
+}
+
+void Exchange::start_upload() {
+  uploading_ = true;
+  asio::co_spawn(core_.parts.executor, upload(), [this](const std::exception_ptr& error) {
+    GONDOLIN_CHECK(!error);
+    uploading_ = false;
+    upload_ended_.resume();
+  });
+}
+
+// After the response: what the client still sends no longer matters.
+Awaitable<void> Exchange::stop_upload() {
+  if (!uploading_) co_return;
+  stop_upload_ = true;
+  if (backend_) backend_->reset();
+  client_.interrupt();
+  upload_signal_.notify();
+  while (uploading_)
+    co_await upload_ended_.wait();
+}
+
+Awaitable<void> Exchange::upload() {
+  if (awaiting_continue_) co_await await_continue();
+  while (!stop_upload_ && failure_ == Failure::kNone && !request_complete()) {
+    if (client_.input().empty()) {
+      if (client_.state() != Client::Input::kOpen) {
+        fail(Failure::kClientGone);
+        break;
+      }
+      request_stall_ = Failure::kRequestStalled;
+      request_deadline_.arm(core_.config.request_silence);
+      co_await client_.more_input();
+      request_deadline_.disarm();
+      continue;
+    }
+    if (!co_await upload_run()) break;
+  }
+  request_sent();
+}
+
+// Sends on what is there of the body. False when there is no point in going on.
+Awaitable<bool> Exchange::upload_run() {
+  auto run = decode_run(request_body_, client_.input().bytes());
+  if (!run) {
+    rejection_ = run.error();
+    fail(Failure::kRequestRejected);
+    co_return false;
+  }
+  BodyParts parts;
+  parts.body(*run, request_framing_);
+  Status written{};
+  if (!parts.get().empty()) {
+    client_.read_ahead();
+    request_stall_ = Failure::kBackendStalled;
+    request_deadline_.arm(core_.config.request_silence);
+    written = co_await backend_->write(parts.get());
+    request_deadline_.disarm();
+  }
+  client_.input().consume(run->consumed);
+  // A backend that takes no more may have answered: whoever reads it finds out.
+  co_return written.has_value();
+}
+
+// Holds the body back until the backend says 100 or has been silent for too long.
+Awaitable<void> Exchange::await_continue() {
+  if (stop_upload_) co_return;
+  Deadline limit(core_.deadlines, [this] { upload_signal_.notify(); });
+  limit.arm(core_.config.continue_timeout);
+  co_await upload_signal_.wait();
+  const bool overdue = awaiting_continue_ && !limit.armed();
+  awaiting_continue_ = false;
+  // The client waits for somebody to speak.
+  if (overdue && !begun_ && !stop_upload_ && client_.input().empty()) {
+    std::array parts{as_bytes("HTTP/1.1 100 Continue\r\n\r\n")};
+    if (client_.write_now(parts) != Client::Written::kAll) fail(Failure::kClientGone);
+    sent_continue_ = true;
+  }
+}
+
+// ---- The response -----------------------------------------------------------------
+
+Awaitable<Result<std::size_t>> Exchange::read_backend() {
+  response_.make_room();
+  auto n = co_await backend_->read_some(response_.room());
+  if (n) response_.commit(*n);
+  co_return n;
+}
+
+Awaitable<After> Exchange::relay() {
+  http::ResponseParser parser(response_to_, core_.config.limits);
+  for (;;) {
+    if (!response_.empty()) {
+      auto progress = parser.parse(response_.view());
+      if (!progress) co_return co_await answer_failure(progress.error().reason);
+      if (*progress == http::Progress::kComplete) {
+        if (!parser.head().interim()) co_return co_await relay_final(parser.head());
+        if (!co_await pass_interim(parser.head())) co_return After::kAbort;
+        response_.consume(parser.head().size);
+        parser.reset(response_to_);
+        continue;
+      }
+    }
+    auto n = co_await read_backend();
+    if (!n) co_return co_await answer_failure(n.error().message);
+    if (*n == 0) co_return co_await answer_failure("the backend closed before it had answered");
+  }
+}
+
+Awaitable<bool> Exchange::pass_interim(const http::ResponseHead& head) {
+  const bool is_continue = head.status == StatusCode::kContinue;
+  if (is_continue && awaiting_continue_) {
+    awaiting_continue_ = false;
+    upload_signal_.notify();
+  }
+  if (answer_to_.version == http::Version::kHttp10) co_return true;
+  if (is_continue && sent_continue_) co_return true;
+  std::array parts{as_bytes(write_response_head(writer_, head, {}, ConnectionNote::kNone))};
+  co_return co_await send(parts);
+}
+
+Awaitable<After> Exchange::relay_final(const http::ResponseHead& head) {
+  response_deadline_.disarm();
+  if (head.status == StatusCode::kSwitchingProtocols) {
+    if (upgrading_ == Upgrading::kWebSocket) co_return co_await tunnel(head);
+    co_return co_await answer_failure("the backend switched protocols without being asked");
+  }
+  http::BodyFraming framing = head.body;
+  if (framing.kind == BodyKind::kChunked || framing.kind == BodyKind::kUntilClose) {
+    framing.kind =
+        answer_to_.version == http::Version::kHttp11 ? BodyKind::kChunked : BodyKind::kUntilClose;
+  }
+  // Bytes behind a handshake that failed are of no protocol that was agreed on.
+  const bool reusable = request_complete() && framing.kind != BodyKind::kUntilClose &&
+                        (upgrading_ == Upgrading::kNo || client_.input().empty());
+  if (!reusable) answer_to_.persistence = http::Persistence::kClose;
+  ConnectionNote note = ConnectionNote::kClose;
+  if (answer_to_.persistence == http::Persistence::kKeepAlive) {
+    note = answer_to_.version == http::Version::kHttp10 ? ConnectionNote::kKeepAlive
+                                                        : ConnectionNote::kNone;
+  }
+  if (core_.logs()) {
+    core_.log(connection_, fmt::format("{} from :{}", http::to_number(head.status),
+                                       static_cast<std::uint16_t>(route_->port)));
+  }
+  begun_ = true;
+  std::string_view text = write_response_head(writer_, head, framing, note);
+  response_.consume(head.size);
+  if (!co_await relay_body(text, head.body, framing.kind)) {
+    const bool visible = framing.kind == BodyKind::kLength || framing.kind == BodyKind::kChunked;
+    co_return visible&& failure_ != Failure::kClientGone ? After::kTruncated : After::kAbort;
+  }
+  co_return note == ConnectionNote::kClose ? After::kClose : After::kNextRequest;
+}
+
+// Relays the body, the head in front of it. False if it broke off on either side.
+Awaitable<bool> Exchange::relay_body(std::string_view head_text, http::BodyFraming from,
+                                     BodyKind to) {
+  http::BodyDecoder body(from, core_.config.limits);
+  for (;;) {
+    auto run = decode_run(body, response_.bytes());
+    if (!run) {
+      if (core_.logs()) core_.log(connection_, run.error().reason);
+      // What came before the fault must not look like all there is, so it is kept back.
+      co_return false;
+    }
+    BodyParts parts;
+    parts.head(std::exchange(head_text, {}));
+    parts.body(*run, to);
+    if (!parts.get().empty() && !co_await send(parts.get())) co_return false;
+    response_.consume(run->consumed);
+    if (run->progress == http::Progress::kComplete) co_return true;
+
+    if (core_.config.response_silence.count() > 0) {
+      response_deadline_.arm(core_.config.response_silence);
+    }
+    auto n = co_await read_backend();
+    response_deadline_.disarm();
+    if (n && *n > 0) continue;
+    if (n && body.end_of_stream()) break;
+    if (core_.logs()) core_.log(connection_, "the backend broke off inside the response");
+    co_return false;
+  }
+  // A body that ended with the connection.
+  if (to != BodyKind::kChunked) co_return true;
+  std::array last{as_bytes(http::kLastChunk)};
+  co_return co_await send(last);
+}
+
+}  // namespace gondolin::ingress

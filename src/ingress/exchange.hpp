@@ -1,0 +1,140 @@
+// One request and its response: opens the backend, sends the request on, relays the
+// answer.
+//
+// Two flows run at once. This coroutine reads the backend and writes the client; an
+// upload coroutine, started only for bodies that did not come with their head, reads
+// the client and writes the backend. Each waits where its receiver is slow, so
+// neither holds more than a buffer. They end each other by resetting the backend's
+// stream, with `failure_` saying why.
+//
+// It never half-closes toward the backend before the response has ended (Vite and
+// Kestrel take that for a disconnect), and never lets a body that was cut off look
+// complete.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "http/body.hpp"
+#include "http/head_writer.hpp"
+#include "http/request.hpp"
+#include "http/response.hpp"
+#include "ingress/answer.hpp"
+#include "ingress/buffer.hpp"
+#include "ingress/client.hpp"
+#include "ingress/core.hpp"
+#include "ingress/forwarding.hpp"
+#include "io/deadline.hpp"
+#include "io/signal.hpp"
+
+namespace gondolin::ingress {
+
+// What becomes of the client's connection.
+enum class After : std::uint8_t {
+  kNextRequest,
+  kClose,      // in order: the client gets to read what was sent
+  kTruncated,  // at once, without RST: the framing shows that something is missing
+  kAbort,      // at once, with RST
+};
+
+// A request that was checked and routed.
+struct RoutedRequest {
+  const http::RequestHead& head;  // until the head has been sent on
+  std::shared_ptr<const Router> router;
+  const Route& route;     // of `router`
+  std::string_view path;  // normalized; as long as `head`
+  Upgrading upgrading = Upgrading::kNo;
+};
+
+class Exchange {
+ public:
+  // `answer_to` has the persistence that the client asked for.
+  Exchange(Core& core, Client& client, std::uint64_t connection, const AnswerTo& answer_to);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // Once. Consumes the request from the client's input.
+  [[nodiscard]] Awaitable<After> run(RoutedRequest request);
+
+  // The client is gone, or the gateway closes: ends everything soon.
+  void give_up();
+
+ private:
+  enum class Failure : std::uint8_t {
+    kNone,
+    kClientGone,
+    kRequestRejected,  // the body's framing
+    kRequestStalled,
+    kBackendStalled,  // took nothing of the body, or gave no response
+    kSilence,         // inside the response
+  };
+
+  // Both ends.
+  void fail(Failure failure);
+  void on_client_end();
+  [[nodiscard]] Awaitable<bool> send(std::span<const Bytes> parts);
+  [[nodiscard]] Awaitable<After> answer(Answer answer);
+  [[nodiscard]] Awaitable<After> answer_failure(std::string_view why);
+  [[nodiscard]] Awaitable<After> answer_unreachable(const Error& error);
+  [[nodiscard]] bool request_complete() const { return request_body_.complete(); }
+
+  // The request.
+  [[nodiscard]] Awaitable<Status> open(std::string_view head_text);
+  void start_upload();
+  [[nodiscard]] Awaitable<void> stop_upload();
+  [[nodiscard]] Awaitable<void> upload();
+  [[nodiscard]] Awaitable<void> await_continue();
+  [[nodiscard]] Awaitable<bool> upload_run();
+  void request_sent();
+
+  // The response.
+  [[nodiscard]] Awaitable<After> relay();
+  [[nodiscard]] Awaitable<bool> pass_interim(const http::ResponseHead& head);
+  [[nodiscard]] Awaitable<After> relay_final(const http::ResponseHead& head);
+  [[nodiscard]] Awaitable<bool> relay_body(std::string_view head_text, http::BodyFraming from,
+                                           http::BodyKind to);
+  [[nodiscard]] Awaitable<Result<std::size_t>> read_backend();
+
+  // WebSockets (tunnel.cpp).
+  [[nodiscard]] Awaitable<After> tunnel(const http::ResponseHead& head);
+  [[nodiscard]] Awaitable<void> tunnel_up();
+  [[nodiscard]] Awaitable<bool> tunnel_down();
+
+  Core& core_;
+  Client& client_;
+  std::uint64_t connection_;
+  AnswerTo answer_to_;
+
+  // Of the request, kept beyond its head.
+  std::shared_ptr<const Router> router_;
+  const Route* route_ = nullptr;
+  http::ResponseTo response_to_ = http::ResponseTo::kOther;
+  http::BodyKind request_framing_ = http::BodyKind::kNone;
+  http::BodyDecoder request_body_{{}};
+  Upgrading upgrading_ = Upgrading::kNo;
+
+  std::unique_ptr<ByteStream> backend_;
+  http::HeadWriter writer_;
+  Buffer response_;
+  Failure failure_ = Failure::kNone;
+  http::Rejection rejection_{};  // for kRequestRejected
+  bool begun_ = false;           // a byte of the final response may have been sent
+
+  bool uploading_ = false;
+  bool stop_upload_ = false;
+  bool awaiting_continue_ = false;  // the body waits for a 100
+  bool sent_continue_ = false;      // by ourselves
+  Signal upload_signal_;            // wakes the upload in await_continue()
+  Signal upload_ended_;
+
+  Deadline request_deadline_;  // a body that stalls, on either side
+  Failure request_stall_ = Failure::kRequestStalled;
+  Deadline response_deadline_;  // the response's head, then silence within it
+  Deadline client_deadline_;    // a client that takes nothing, or half-closed
+};
+
+}  // namespace gondolin::ingress

@@ -1,0 +1,223 @@
+#include "ingress/session.hpp"
+
+#include <array>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <fmt/format.h>
+
+#include "http/websocket.hpp"
+#include "ingress/router.hpp"
+
+namespace gondolin::ingress {
+
+using http::StatusCode;
+
+void Core::log(std::uint64_t connection, std::string_view message) const {
+  parts.log.line(DebugTopic::kIngress, fmt::format("#{} {}", connection, message));
+}
+
+Session::Session(std::shared_ptr<Core> core, asio::ip::tcp::socket socket, Admission admission)
+    : core_(std::move(core)),
+      id_(++core_->last_connection),
+      admission_(admission),
+      client_(std::move(socket), core_->config.buffer),
+      parser_(core_->config.limits),
+      deadline_(core_->deadlines, [this] {
+        timed_out_ = true;
+        client_.interrupt();
+      }) {
+  core_->sessions.insert(this);
+}
+
+Session::~Session() {
+  core_->sessions.erase(this);
+  if (core_->sessions.empty() && core_->on_last_session_end) core_->on_last_session_end();
+}
+
+void Session::start() {
+  asio::co_spawn(
+      core_->parts.executor, [self = shared_from_this()] { return self->run(); }, asio::detached);
+}
+
+void Session::abort() {
+  client_.abort();
+  if (exchange_ != nullptr) exchange_->give_up();
+}
+
+Awaitable<void> Session::run() {
+  After after = After::kNextRequest;
+  if (admission_ == Admission::kTooMany) after = co_await refuse();
+  while (after == After::kNextRequest) {
+    auto over = co_await read_head();
+    after = over ? *over : co_await serve();
+  }
+  deadline_.disarm();
+  switch (after) {
+    case After::kNextRequest:
+    case After::kClose:
+      co_await linger();
+      client_.close();
+      break;
+    case After::kTruncated:
+      client_.close();
+      break;
+    case After::kAbort:
+      client_.abort();
+      break;
+  }
+  co_await client_.ended_reading();
+}
+
+Awaitable<After> Session::refuse() {
+  if (core_->logs()) core_->log(id_, "too many connections");
+  idle_ = false;
+  co_return co_await answer_early(
+      {.status = StatusCode::kServiceUnavailable, .line = "too many connections"}, {});
+}
+
+// An answer without an exchange: to a head that is bad, late or not to be forwarded.
+Awaitable<After> Session::answer_early(const Answer& answer, AnswerTo to) {
+  if (core_->logs()) {
+    core_->log(id_, fmt::format("{} {}", http::to_number(answer.status), answer.line));
+  }
+  std::string text = write_answer(answer, to);
+  std::array parts{as_bytes(text)};
+  Client::Written written = client_.write_now(parts);
+  if (written == Client::Written::kPart) {
+    Deadline stall(core_->deadlines, [this] { client_.abort(); });
+    stall.arm(core_->config.client_stall);
+    if (co_await client_.finish_write()) written = Client::Written::kAll;
+  }
+  if (written != Client::Written::kAll) co_return After::kAbort;
+  co_return to.persistence == http::Persistence::kKeepAlive ? After::kNextRequest : After::kClose;
+}
+
+Awaitable<std::optional<After>> Session::read_head() {
+  parser_.reset();
+  timed_out_ = false;
+  idle_ = true;
+  // A new connection is given as long as a head; one that is kept alive may rest.
+  deadline_.arm(first_request_ ? core_->config.request_header_timeout : core_->config.idle_timeout);
+  bool head_timed = std::exchange(first_request_, false);
+  for (;;) {
+    if (!client_.input().empty()) {
+      auto progress = parser_.parse(client_.input().view());
+      if (!progress) {
+        if (core_->logs()) core_->log(id_, progress.error().reason);
+        StatusCode status = progress.error().status;
+        co_return co_await answer_early(
+            {.status = status, .line = std::string(default_line(status))}, {});
+      }
+      if (*progress == http::Progress::kComplete) break;
+      if (parser_.started() && !head_timed) {
+        deadline_.arm(core_->config.request_header_timeout);
+        head_timed = true;
+      }
+      idle_ = !parser_.started();
+    }
+    if (timed_out_) {
+      if (!parser_.started()) co_return After::kClose;
+      co_return co_await answer_early(
+          {.status = StatusCode::kRequestTimeout, .line = "request timeout"}, {});
+    }
+    if (client_.state() != Client::Input::kOpen) co_return After::kClose;
+    co_await client_.more_input();
+  }
+  deadline_.disarm();
+  idle_ = false;
+  co_return std::nullopt;
+}
+
+std::optional<Answer> Session::check(const http::RequestHead& head) const {
+  if (head.target.form == http::TargetForm::kAuthority) {
+    return Answer{.status = StatusCode::kMethodNotAllowed,
+                  .line = "method not allowed",
+                  .allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"};
+  }
+  if (!core_->policy.allows_host(head.authority)) {
+    return Answer{.status = StatusCode::kMisdirectedRequest,
+                  .line = fmt::format("host not allowed: {} is no name of this machine's loopback; "
+                                      "to allow it, start the gateway with --ingress-host NAME",
+                                      head.authority)};
+  }
+  if (head.upgrade != http::UpgradeRequest::kWebSocket) return std::nullopt;
+  if (core_->config.websockets == WebSockets::kDisabled) {
+    return Answer{.status = StatusCode::kNotImplemented, .line = "websocket upgrades disabled"};
+  }
+  if (auto valid = http::check_websocket_handshake(head); !valid) {
+    if (core_->logs()) core_->log(id_, valid.error().reason);
+    return Answer{.status = valid.error().status,
+                  .line = std::string(default_line(valid.error().status))};
+  }
+  for (const http::Field& origin : head.fields.all(http::FieldName::kOrigin)) {
+    if (core_->policy.allows_origin(origin.value, head.authority)) continue;
+    return Answer{.status = StatusCode::kForbidden,
+                  .line =
+                      "forbidden: the page that opens this WebSocket is of another host; "
+                      "to allow it, start the gateway with --ingress-host NAME"};
+  }
+  return std::nullopt;
+}
+
+Answer Session::no_route(std::string_view path) const {
+  Answer answer{.status = StatusCode::kNotFound, .line = "no route"};
+  const RouteTable& table = core_->parts.routes;
+  answer.page = no_route_page(path, describe_routes(*table.router()), table.error().value_or(""));
+  return answer;
+}
+
+Awaitable<After> Session::serve() {
+  const http::RequestHead& head = parser_.head();
+  if (core_->logs()) {
+    core_->log(id_, fmt::format("{} {} {}", client_.address(), head.method, head.target.text));
+  }
+  AnswerTo to{.audience = audience_of(head.fields),
+              .method = head.method == "HEAD" ? AnswerTo::Method::kHead : AnswerTo::Method::kOther,
+              .version = head.version,
+              .persistence = head.persistence};
+  std::optional<Answer> refusal = check(head);
+  std::shared_ptr<const Router> router = core_->parts.routes.router();
+  std::string_view path = normalizer_.normalize(head.target.path);
+  const Route* route = refusal ? nullptr : router->match(path);
+  if (!refusal && route == nullptr) refusal = no_route(path);
+  if (refusal) {
+    // A body that nobody wants, or what follows CONNECT, is not to be waded through.
+    const bool bodiless = head.body.kind == http::BodyKind::kNone ||
+                          (head.body.kind == http::BodyKind::kLength && head.body.length == 0);
+    if (!bodiless || head.target.form == http::TargetForm::kAuthority) {
+      to.persistence = http::Persistence::kClose;
+    }
+    client_.input().consume(head.size);
+    co_return co_await answer_early(*refusal, to);
+  }
+
+  Exchange exchange(*core_, client_, id_, to);
+  exchange_ = &exchange;
+  const Upgrading upgrading =
+      head.upgrade == http::UpgradeRequest::kWebSocket ? Upgrading::kWebSocket : Upgrading::kNo;
+  After after = co_await exchange.run({.head = head,
+                                       .router = std::move(router),
+                                       .route = *route,
+                                       .path = path,
+                                       .upgrading = upgrading});
+  exchange_ = nullptr;
+  co_return after;
+}
+
+Awaitable<void> Session::linger() {
+  client_.shutdown_write();
+  timed_out_ = false;
+  deadline_.arm(core_->config.linger);
+  std::size_t discarded = 0;
+  while (client_.state() == Client::Input::kOpen && !timed_out_ && client_.is_open() &&
+         discarded < core_->config.linger_bytes) {
+    discarded += client_.input().size();
+    client_.input().consume(client_.input().size());
+    co_await client_.more_input();
+  }
+  deadline_.disarm();
+}
+
+}  // namespace gondolin::ingress

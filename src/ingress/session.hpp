@@ -1,0 +1,63 @@
+// One client connection: reads request heads one after another, decides what each
+// may do, and answers it or hands it to an Exchange.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "http/path.hpp"
+#include "http/request.hpp"
+#include "ingress/answer.hpp"
+#include "ingress/client.hpp"
+#include "ingress/core.hpp"
+#include "ingress/exchange.hpp"
+#include "io/deadline.hpp"
+
+namespace gondolin::ingress {
+
+// Kept alive by its own coroutine; `core.sessions` has it while it lives.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  enum class Admission : std::uint8_t { kServe, kTooMany };
+
+  Session(std::shared_ptr<Core> core, asio::ip::tcp::socket socket, Admission admission);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void start();
+  // Breaks the connection off; the coroutine ends in the loop's next turns.
+  void abort();
+  // Whether no request is in progress, so that closing costs nobody anything.
+  [[nodiscard]] bool idle() const { return idle_; }
+
+ private:
+  [[nodiscard]] Awaitable<void> run();
+  [[nodiscard]] Awaitable<After> refuse();
+  [[nodiscard]] Awaitable<After> serve();
+  [[nodiscard]] Awaitable<After> answer_early(const Answer& answer, AnswerTo to);
+  // Reads until parser_ has a head. None: a head is there.
+  [[nodiscard]] Awaitable<std::optional<After>> read_head();
+  // The client gets to read the answer although it may still be sending.
+  [[nodiscard]] Awaitable<void> linger();
+
+  // What the gateway answers to a request that is not to be forwarded.
+  [[nodiscard]] std::optional<Answer> check(const http::RequestHead& head) const;
+  [[nodiscard]] Answer no_route(std::string_view path) const;
+
+  std::shared_ptr<Core> core_;
+  std::uint64_t id_;
+  Admission admission_;
+  Client client_;
+  http::RequestParser parser_;
+  http::PathNormalizer normalizer_;
+  Deadline deadline_;  // of heads, idleness and lingering
+  bool timed_out_ = false;
+  bool idle_ = true;
+  bool first_request_ = true;
+  Exchange* exchange_ = nullptr;  // the one in progress
+};
+
+}  // namespace gondolin::ingress

@@ -1,0 +1,98 @@
+// WebSockets: after the backend's 101 the gateway carries bytes, whatever they are.
+//
+// Bytes that either side sent early lie in the buffers already. A half-close passes
+// as a half-close, a reset ends both ends, and silence ends nothing.
+
+#include <array>
+
+#include <boost/asio/co_spawn.hpp>
+#include <fmt/format.h>
+
+#include "base/check.hpp"
+#include "ingress/exchange.hpp"
+
+namespace gondolin::ingress {
+
+Awaitable<After> Exchange::tunnel(const http::ResponseHead& head) {
+  client_deadline_.disarm();
+  client_.watch({});
+  client_.keep_alive();
+  begun_ = true;
+  std::string_view text = write_response_head(writer_, head, {}, ConnectionNote::kUpgrade);
+  response_.consume(head.size);
+  if (core_.logs()) {
+    core_.log(connection_,
+              fmt::format("101, tunnel to :{}", static_cast<std::uint16_t>(route_->port)));
+  }
+  std::array parts{as_bytes(text), as_bytes(response_.view())};
+  if (!co_await send(parts)) co_return After::kAbort;
+  response_.consume(response_.size());
+
+  uploading_ = true;
+  asio::co_spawn(core_.parts.executor, tunnel_up(), [this](const std::exception_ptr& error) {
+    GONDOLIN_CHECK(!error);
+    uploading_ = false;
+    upload_ended_.resume();
+  });
+  const bool in_order = co_await tunnel_down();
+  if (!in_order) client_.abort();
+  while (uploading_)
+    co_await upload_ended_.wait();
+  if (core_.logs()) {
+    core_.log(connection_,
+              in_order && failure_ == Failure::kNone ? "tunnel ended" : "tunnel broke off");
+  }
+  co_return in_order&& failure_ == Failure::kNone ? After::kClose : After::kAbort;
+}
+
+// From the backend to the client. False if an end broke.
+Awaitable<bool> Exchange::tunnel_down() {
+  for (;;) {
+    auto n = co_await read_backend();
+    if (!n) co_return false;
+    if (*n == 0) break;
+    std::array parts{as_bytes(response_.view())};
+    switch (client_.write_now(parts)) {
+      case Client::Written::kAll:
+        break;
+      case Client::Written::kPart:
+        if (!co_await client_.finish_write()) co_return false;
+        break;
+      case Client::Written::kBroken:
+        co_return false;
+    }
+    response_.consume(response_.size());
+  }
+  client_.shutdown_write();
+  co_return true;
+}
+
+// From the client to the backend.
+Awaitable<void> Exchange::tunnel_up() {
+  Buffer& input = client_.input();
+  for (;;) {
+    if (!input.empty()) {
+      const std::size_t size = input.size();
+      std::array parts{as_bytes(input.view())};
+      client_.read_ahead();
+      // A backend that takes no more may still have something to say: its reader
+      // finds out how it ends.
+      if (!co_await backend_->write(parts)) co_return;
+      input.consume(size);
+      continue;
+    }
+    switch (client_.state()) {
+      case Client::Input::kOpen:
+        break;
+      case Client::Input::kEnded:
+        backend_->shutdown_write();
+        co_return;
+      case Client::Input::kBroken:
+        fail(Failure::kClientGone);
+        co_return;
+    }
+    co_await client_.more_input();
+  }
+}
+
+}  // namespace gondolin::ingress
