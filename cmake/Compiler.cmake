@@ -19,6 +19,12 @@ else()
   target_compile_options(gondolin_flags INTERFACE $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3>)
 endif()
 
+if(GONDOLIN_BUILD_FUZZERS)
+  # libFuzzer steers by the coverage of the code under test, not of its own file.
+  target_compile_options(gondolin_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(gondolin_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 find_program(CCACHE ccache)
