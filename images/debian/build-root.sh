@@ -124,7 +124,7 @@ make_root() {
     --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-    --customize-hook="sh '$0' --finish \"\$1\"" \
+    --customize-hook='sh /mnt/out/build-root.sh --finish "$1"' \
     "$SUITE" /dev/null \
     "deb $options $MIRROR $SUITE main" \
     "deb $options $MIRROR $SUITE-updates main" \

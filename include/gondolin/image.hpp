@@ -60,6 +60,10 @@ struct ImageProgress {
 // Called on the calling thread.
 using ImageProgressSink = std::function<void(const ImageProgress&)>;
 
+// Asked several times a second on the calling thread while a build runs or waits;
+// true ends it with kCancelled, and nothing of it remains.
+using ImageCancellation = std::function<bool()>;
+
 // The files to boot from. They stay valid until the image is removed; a VM that
 // has them open does not notice the removal.
 struct ImageFiles {
@@ -72,7 +76,7 @@ struct ImageFiles {
 
 struct ImageInfo {
   std::string id;
-  std::vector<std::string> tags;  // sorted; empty when only the id names it
+  std::vector<std::string> tags;  // sorted
   std::chrono::system_clock::time_point created;
   std::uint64_t size = 0;              // bytes of its blobs, shared ones included
   std::vector<std::string> requested;  // packages asked for at its build
@@ -95,16 +99,19 @@ class ImageStore {
   // Builds what the options describe unless it is there already, tags it and
   // returns it. Another process's build in the same store is waited for. When
   // killed at any moment, the store is as it was.
-  ImageFiles build(const ImageBuildOptions& options, const ImageProgressSink& progress = {});
+  ImageFiles build(const ImageBuildOptions& options, const ImageProgressSink& progress = {},
+                   const ImageCancellation& cancelled = {});
 
   // The files of the image that `ref` names: a tag, an id or at least 6 digits of
   // an id. kNotFound, with what to do about it, when there is none.
   [[nodiscard]] ImageFiles resolve(std::string_view ref = kDefaultImage) const;
 
   // What `ref` names, ready to boot: built when it is the default image and there
-  // is none yet; and when the guest programs changed since, the initramfs is made
-  // anew, in well under a second, and the tag moved.
-  ImageFiles ensure(std::string_view ref = kDefaultImage, const ImageProgressSink& progress = {});
+  // is none yet. When a tag names an image whose guest programs are not those of
+  // guest_dir, its initramfs is made anew, in well under a second, and the tags of
+  // the old image move to the new one; an id is always just that image.
+  ImageFiles ensure(std::string_view ref = kDefaultImage, const ImageProgressSink& progress = {},
+                    const ImageCancellation& cancelled = {});
 
   // Every image, newest first.
   [[nodiscard]] std::vector<ImageInfo> list() const;
@@ -112,11 +119,12 @@ class ImageStore {
   // The manifest of an image, as the JSON text that is stored.
   [[nodiscard]] std::string inspect(std::string_view ref) const;
 
-  // Makes `tag` name the image of `ref`, wherever it pointed before.
+  // Makes `tag` name the image of `ref`, wherever it pointed before. An image that
+  // no tag names any more is removed, here and wherever else a tag moves.
   void tag(std::string_view ref, std::string_view tag);
 
-  // Removes a tag, or with an id the image and all its tags; then everything that
-  // no tag reaches any more. Returns the bytes freed.
+  // Removes a tag, or with an id all tags of the image; then everything that no tag
+  // reaches any more. Returns the bytes freed.
   std::uint64_t remove(std::string_view ref);
 
   // Hashes every blob of the image anew; of every image when `ref` is empty.

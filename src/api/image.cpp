@@ -1,0 +1,162 @@
+// The public face of the image room.
+
+#include "gondolin/image.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+#include "api/convert.hpp"
+#include "image/builder.hpp"
+#include "image/files.hpp"
+#include "image/locations.hpp"
+#include "image/store.hpp"
+#include "image/tag.hpp"
+
+namespace gondolin {
+
+namespace {
+
+using api::throw_error;
+using api::value_or_throw;
+
+image::Watcher watcher_of(const ImageProgressSink& progress, const ImageCancellation& cancelled) {
+  image::Watcher watcher{.progress = {}, .cancelled = cancelled};
+  if (progress) {
+    watcher.progress = [&progress](image::ProgressKind kind, std::string_view text) {
+      progress({kind == image::ProgressKind::kStage ? ImageProgress::Kind::kStage
+                                                    : ImageProgress::Kind::kDetail,
+                std::string(text)});
+    };
+  }
+  return watcher;
+}
+
+ImageFiles files_of(const image::Store& store, const image::Manifest& manifest) {
+  return {.id = manifest.id(),
+          .kernel = store.blob_path(manifest.base.kernel),
+          .initramfs = store.blob_path(manifest.initramfs),
+          .root = store.blob_path(manifest.base.root),
+          .manifest = store.manifest_path(manifest.id())};
+}
+
+std::chrono::system_clock::time_point parse_timestamp(const std::string& text) {
+  std::tm utc{};
+  if (::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &utc) == nullptr) return {};
+  return std::chrono::system_clock::from_time_t(::timegm(&utc));
+}
+
+ImageInfo info_of(const image::Manifest& manifest) {
+  const image::RootBuild& base = manifest.base;
+  return {.id = manifest.id(),
+          .tags = {},
+          .created = parse_timestamp(manifest.created),
+          .size = base.kernel.size + base.root.size + manifest.initramfs.size,
+          .requested = base.recipe.requested,
+          .kernel_release = base.kernel_release};
+}
+
+// Mirrors nearer than Debian's own.
+image::Mirrors mirrors_from_environment() {
+  image::Mirrors mirrors;
+  if (const char* debian = std::getenv("GONDOLIN_DEBIAN_MIRROR")) mirrors.debian = debian;
+  if (const char* security = std::getenv("GONDOLIN_DEBIAN_SECURITY_MIRROR"))
+    mirrors.security = security;
+  return mirrors;
+}
+
+image::StoreLock lock_store(const image::Store& store) {
+  return value_or_throw(store.lock({}, {}));
+}
+
+}  // namespace
+
+ImageStore::ImageStore(const ImageStoreOptions& options)
+    : store_(options.store.empty() ? value_or_throw(image::default_store())
+                                   : std::filesystem::absolute(options.store)),
+      guest_dir_(options.guest_dir.empty() ? value_or_throw(image::default_guest_directory())
+                                           : std::filesystem::absolute(options.guest_dir)) {}
+
+ImageFiles ImageStore::build(const ImageBuildOptions& options, const ImageProgressSink& progress,
+                             const ImageCancellation& cancelled) {
+  const image::Store store(store_);
+  const image::BuildRequest request{.packages = options.packages,
+                                    .mirrors = mirrors_from_environment(),
+                                    .tag = value_or_throw(image::normalize_tag(options.tag)),
+                                    .freshness = options.freshness == ImageFreshness::kUpdate
+                                                     ? image::Freshness::kUpdate
+                                                     : image::Freshness::kReuse};
+  return files_of(store, value_or_throw(image::build_image(store, guest_dir_, request,
+                                                           watcher_of(progress, cancelled))));
+}
+
+ImageFiles ImageStore::resolve(std::string_view ref) const {
+  const image::Store store(store_);
+  return files_of(store, value_or_throw(store.read_manifest(value_or_throw(store.find(ref)))));
+}
+
+ImageFiles ImageStore::ensure(std::string_view ref, const ImageProgressSink& progress,
+                              const ImageCancellation& cancelled) {
+  const image::Store store(store_);
+  const auto tag = image::normalize_tag(ref);
+  const auto tags = value_or_throw(store.tags());
+  if (tag && tags.contains(*tag)) {
+    return files_of(store, value_or_throw(image::refresh_image(store, guest_dir_, tags.at(*tag),
+                                                               watcher_of(progress, cancelled))));
+  }
+  if (tag == std::string(kDefaultImage)) return build({}, progress, cancelled);
+  return resolve(ref);
+}
+
+std::vector<ImageInfo> ImageStore::list() const {
+  const image::Store store(store_);
+  const auto tags = value_or_throw(store.tags());
+  std::vector<ImageInfo> images;
+  for (const std::string& id : value_or_throw(store.ids())) {
+    const auto manifest = store.read_manifest(id);
+    if (!manifest) continue;  // verify() says what is wrong with it
+    ImageInfo info = info_of(*manifest);
+    for (const auto& [tag, named] : tags)
+      if (named == id) info.tags.push_back(tag);
+    images.push_back(std::move(info));
+  }
+  std::ranges::sort(images, std::ranges::greater(), &ImageInfo::created);
+  return images;
+}
+
+std::string ImageStore::inspect(std::string_view ref) const {
+  const image::Store store(store_);
+  return value_or_throw(image::read_file(store.manifest_path(value_or_throw(store.find(ref)))));
+}
+
+void ImageStore::tag(std::string_view ref, std::string_view tag) {
+  const image::Store store(store_);
+  const std::string name = value_or_throw(image::normalize_tag(tag));
+  const auto lock = lock_store(store);
+  value_or_throw(store.set_tag(name, value_or_throw(store.find(ref))));
+  static_cast<void>(value_or_throw(store.collect_garbage()));
+}
+
+std::uint64_t ImageStore::remove(std::string_view ref) {
+  const image::Store store(store_);
+  const auto lock = lock_store(store);
+  const std::string id = value_or_throw(store.find(ref));
+  const auto tags = value_or_throw(store.tags());
+  const auto tag = image::normalize_tag(ref);
+  const bool by_tag = tag && tags.contains(*tag);
+  for (const auto& [name, named] : tags)
+    if (by_tag ? name == *tag : named == id) value_or_throw(store.remove_tag(name));
+  return value_or_throw(store.collect_garbage());
+}
+
+std::vector<ImageProblem> ImageStore::verify(std::string_view ref) const {
+  const image::Store store(store_);
+  const auto ids =
+      ref.empty() ? value_or_throw(store.ids()) : std::vector{value_or_throw(store.find(ref))};
+  std::vector<ImageProblem> problems;
+  for (const image::Problem& problem : value_or_throw(image::verify_images(store, ids)))
+    problems.push_back({problem.image, problem.text});
+  return problems;
+}
+
+}  // namespace gondolin

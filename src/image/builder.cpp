@@ -1,0 +1,140 @@
+#include "image/builder.hpp"
+
+#include <map>
+#include <optional>
+
+#include "image/files.hpp"
+#include "image/guest_programs.hpp"
+
+namespace gondolin::image {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Result<StoreLock> lock_store(const Store& store, const Watcher& watcher) {
+  const auto on_wait = [&] {
+    if (watcher.progress)
+      watcher.progress(ProgressKind::kStage, "Waiting for another build in this store");
+  };
+  return store.lock(on_wait, watcher.cancelled);
+}
+
+// The root file system of the recipe, from the store or built.
+Result<RootBuild> provide_root(const Store& store, const Recipe& recipe, Freshness freshness,
+                               const fs::path& work, const Watcher& watcher) {
+  if (freshness == Freshness::kReuse)
+    if (auto found = store.find_root(recipe)) return found;
+  return build_root(store, recipe, work, watcher.progress, watcher.cancelled);
+}
+
+// Puts the modules and the guest programs together; the same ones give the same
+// image again.
+Result<Manifest> assemble(const Store& store, const RootBuild& base, const GuestPrograms& programs,
+                          const fs::path& work) {
+  auto initramfs = read_file(store.blob_path(base.modules));
+  if (!initramfs) return tl::unexpected(initramfs.error());
+  *initramfs += guest_segment(programs);
+  if (auto created = create_file(work / "initramfs", *initramfs); !created)
+    return tl::unexpected(created.error());
+  auto blob = store.add_blob(work / "initramfs");
+  if (!blob) return tl::unexpected(blob.error());
+
+  Manifest manifest{
+      .base = base, .guest = digests(programs), .initramfs = *blob, .created = timestamp_now()};
+  // An image that is there keeps the time it was made.
+  if (auto existing = store.read_manifest(manifest.id()); existing) return existing;
+  if (auto put = store.put_manifest(manifest); !put) return tl::unexpected(put.error());
+  return manifest;
+}
+
+Status clean_up(const Store& store) {
+  if (auto work = store.fresh_work_directory(); !work) return tl::unexpected(work.error());
+  if (auto freed = store.collect_garbage(); !freed) return tl::unexpected(freed.error());
+  return {};
+}
+
+// The image that `tag` names, if it is just what the recipe and the programs give.
+std::optional<Manifest> up_to_date(const Store& store, const Recipe& recipe,
+                                   const GuestPrograms& programs, const std::string& tag) {
+  const auto tags = store.tags();
+  if (!tags || !tags->contains(tag)) return std::nullopt;
+  auto manifest = store.read_manifest(tags->at(tag));
+  if (!manifest || manifest->base.recipe.key() != recipe.key()) return std::nullopt;
+  if (manifest->guest != digests(programs)) return std::nullopt;
+  return std::move(*manifest);
+}
+
+}  // namespace
+
+Result<Manifest> build_image(const Store& store, const fs::path& guest_directory,
+                             const BuildRequest& request, const Watcher& watcher) {
+  auto recipe = make_recipe(request.packages, request.mirrors);
+  if (!recipe) return tl::unexpected(recipe.error());
+  auto programs = read_guest_programs(guest_directory);
+  if (!programs) return tl::unexpected(programs.error());
+  if (request.freshness == Freshness::kReuse)
+    if (auto existing = up_to_date(store, *recipe, *programs, request.tag))
+      return std::move(*existing);
+
+  auto lock = lock_store(store, watcher);
+  if (!lock) return tl::unexpected(lock.error());
+  auto work = store.fresh_work_directory();
+  if (!work) return tl::unexpected(work.error());
+  auto manifest =
+      provide_root(store, *recipe, request.freshness, *work, watcher)
+          .and_then([&](const RootBuild& base) { return assemble(store, base, *programs, *work); });
+  if (manifest)
+    if (auto set = store.set_tag(request.tag, manifest->id()); !set)
+      return tl::unexpected(set.error());
+  if (auto cleaned = clean_up(store); manifest && !cleaned) return tl::unexpected(cleaned.error());
+  return manifest;
+}
+
+Result<Manifest> refresh_image(const Store& store, const fs::path& guest_directory,
+                               const std::string& id, const Watcher& watcher) {
+  auto manifest = store.read_manifest(id);
+  if (!manifest) return manifest;
+  auto programs = read_guest_programs(guest_directory);
+  if (!programs) return tl::unexpected(programs.error());
+  if (manifest->guest == digests(*programs)) return manifest;
+
+  auto lock = lock_store(store, watcher);
+  if (!lock) return tl::unexpected(lock.error());
+  auto work = store.fresh_work_directory();
+  if (!work) return tl::unexpected(work.error());
+  auto refreshed = assemble(store, manifest->base, *programs, *work);
+  if (!refreshed) return refreshed;
+  auto tags = store.tags();
+  if (!tags) return tl::unexpected(tags.error());
+  for (const auto& [tag, named] : *tags) {
+    if (named != id) continue;
+    if (auto set = store.set_tag(tag, refreshed->id()); !set) return tl::unexpected(set.error());
+  }
+  if (auto cleaned = clean_up(store); !cleaned) return tl::unexpected(cleaned.error());
+  return refreshed;
+}
+
+Result<std::vector<Problem>> verify_images(const Store& store,
+                                           const std::vector<std::string>& ids) {
+  std::vector<Problem> problems;
+  std::map<std::string, bool> sound;  // by the name of the blob
+  for (const std::string& id : ids) {
+    auto text = read_file(store.manifest_path(id));
+    auto manifest = text.and_then([](const std::string& json) { return Manifest::parse(json); });
+    if (!manifest) {
+      problems.push_back({id, manifest.error().message});
+      continue;
+    }
+    if (manifest->id() != id) problems.push_back({id, "the manifest is that of another image"});
+    for (const auto& [role, blob] : manifest->blobs()) {
+      const auto [entry, is_new] = sound.try_emplace(blob.sha256, false);
+      if (is_new) entry->second = digest_file(store.blob_path(blob)) == blob;
+      if (!entry->second)
+        problems.push_back({id, std::string(role) + " " + blob.sha256 + " is missing or changed"});
+    }
+  }
+  return problems;
+}
+
+}  // namespace gondolin::image

@@ -1,0 +1,139 @@
+#include "image/manifest.hpp"
+
+#include <time.h>
+
+#include <nlohmann/json.hpp>
+
+namespace gondolin::image {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Part of every key, so that a change of what the builder makes of the same
+// inputs makes new images.
+constexpr int kFormat = 1;
+
+std::string digest_of(const Json& json) {
+  return sha256(as_bytes(json.dump()));
+}
+
+Json to_json(const Digest& digest) {
+  return {{"sha256", digest.sha256}, {"size", digest.size}};
+}
+
+Digest digest_from(const Json& json) {
+  return {json.at("sha256").get<std::string>(), json.at("size").get<std::uint64_t>()};
+}
+
+Json to_json(const Recipe& recipe) {
+  return {{"suite", recipe.suite},
+          {"mirror", recipe.mirror},
+          {"security_mirror", recipe.security_mirror},
+          {"kernel_package", recipe.kernel_package},
+          {"packages", recipe.packages},
+          {"requested", recipe.requested},
+          {"modules", recipe.modules},
+          {"script_sha256", recipe.script_sha256}};
+}
+
+Recipe recipe_from(const Json& json) {
+  return {.suite = json.at("suite"),
+          .mirror = json.at("mirror"),
+          .security_mirror = json.at("security_mirror"),
+          .kernel_package = json.at("kernel_package"),
+          .packages = json.at("packages"),
+          .requested = json.at("requested"),
+          .modules = json.at("modules"),
+          .script_sha256 = json.at("script_sha256")};
+}
+
+Json to_json(const RootBuild& build) {
+  return {{"recipe", to_json(build.recipe)},   {"kernel_release", build.kernel_release},
+          {"created", build.created},          {"kernel", to_json(build.kernel)},
+          {"modules", to_json(build.modules)}, {"root", to_json(build.root)},
+          {"packages", build.packages}};
+}
+
+RootBuild root_build_from(const Json& json) {
+  return {.recipe = recipe_from(json.at("recipe")),
+          .kernel = digest_from(json.at("kernel")),
+          .modules = digest_from(json.at("modules")),
+          .root = digest_from(json.at("root")),
+          .kernel_release = json.at("kernel_release"),
+          .packages = json.at("packages"),
+          .created = json.at("created")};
+}
+
+}  // namespace
+
+std::string Recipe::key() const {
+  return digest_of({{"format", kFormat}, {"recipe", image::to_json(*this)}});
+}
+
+std::string RootBuild::to_json() const {
+  return image::to_json(*this).dump(2) + "\n";
+}
+
+Result<RootBuild> RootBuild::parse(std::string_view json) {
+  try {
+    return root_build_from(Json::parse(json));
+  } catch (const Json::exception& error) {
+    return fail(ErrorCode::kProtocol, std::string("damaged record of a build: ") + error.what());
+  }
+}
+
+std::array<Manifest::Blob, 4> Manifest::blobs() const {
+  return {{{"kernel", base.kernel},
+           {"modules", base.modules},
+           {"root", base.root},
+           {"initramfs", initramfs}}};
+}
+
+std::string Manifest::id() const {
+  return digest_of({{"kernel", base.kernel.sha256},
+                    {"initramfs", initramfs.sha256},
+                    {"root", base.root.sha256}});
+}
+
+std::string Manifest::build_id() const {
+  return digest_of({{"recipe", base.recipe.key()}, {"guest", guest}});
+}
+
+std::string Manifest::to_json() const {
+  const Json json = {{"format", kFormat},
+                     {"id", id()},
+                     {"build_id", build_id()},
+                     {"created", created},
+                     {"initramfs", image::to_json(initramfs)},
+                     {"guest", guest},
+                     {"base", image::to_json(base)}};
+  return json.dump(2) + "\n";
+}
+
+Result<Manifest> Manifest::parse(std::string_view text) {
+  try {
+    const Json json = Json::parse(text);
+    if (json.at("format").get<int>() != kFormat)
+      return fail(ErrorCode::kProtocol, "the image was made by another version of gondolin");
+    Manifest manifest{.base = root_build_from(json.at("base")),
+                      .guest = json.at("guest"),
+                      .initramfs = digest_from(json.at("initramfs")),
+                      .created = json.at("created")};
+    if (manifest.id() != json.at("id").get<std::string>())
+      return fail(ErrorCode::kProtocol, "the manifest's id does not fit its content");
+    return manifest;
+  } catch (const Json::exception& error) {
+    return fail(ErrorCode::kProtocol, std::string("damaged manifest: ") + error.what());
+  }
+}
+
+std::string timestamp_now() {
+  const time_t now = ::time(nullptr);
+  tm utc{};
+  ::gmtime_r(&now, &utc);
+  char text[32];
+  const std::size_t length = ::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return {text, length};
+}
+
+}  // namespace gondolin::image

@@ -1,0 +1,70 @@
+// What is known of an image, and how it is written down: JSON, see docs/images.md.
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "image/sha256.hpp"
+
+namespace gondolin::image {
+
+// The inputs of a root file system: the same recipe is not built twice.
+struct Recipe {
+  std::string suite;
+  std::string mirror;
+  std::string security_mirror;
+  std::string kernel_package;
+  std::vector<std::string> packages;   // all that are installed, sorted
+  std::vector<std::string> requested;  // those of them the user added, sorted
+  std::vector<std::string> modules;    // of the kernel, without their dependencies
+  std::string script_sha256;           // of the program that builds
+
+  // A digest of all of the above.
+  [[nodiscard]] std::string key() const;
+};
+
+// The outcome of a recipe: everything of an image that is not ours.
+struct RootBuild {
+  Recipe recipe;
+  Digest kernel;
+  Digest modules;  // an initramfs segment
+  Digest root;
+  std::string kernel_release;
+  std::vector<std::string> packages;  // "name version", sorted
+  std::string created;                // RFC 3339, UTC
+
+  [[nodiscard]] std::string to_json() const;
+  [[nodiscard]] static Result<RootBuild> parse(std::string_view json);
+};
+
+struct Manifest {
+  RootBuild base;
+  std::map<std::string, std::string> guest;  // program name to SHA-256
+  Digest initramfs;                          // modules and guest programs
+  std::string created;
+
+  struct Blob {
+    const char* role;
+    Digest digest;
+  };
+  // Everything the image needs from the store.
+  [[nodiscard]] std::array<Blob, 4> blobs() const;
+
+  // Names the image: a digest of the digests of what it boots from.
+  [[nodiscard]] std::string id() const;
+  // A digest of what it was built from.
+  [[nodiscard]] std::string build_id() const;
+
+  [[nodiscard]] std::string to_json() const;
+  // kProtocol when the text is not a manifest, or its id is not that of its content.
+  [[nodiscard]] static Result<Manifest> parse(std::string_view json);
+};
+
+// The current time as manifests have it, such as "2026-11-23T22:10:00Z".
+[[nodiscard]] std::string timestamp_now();
+
+}  // namespace gondolin::image

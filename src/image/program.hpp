@@ -1,0 +1,34 @@
+// Runs another program to its end, never to outlive us: it is killed when the
+// calling thread ends, however that happens.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "image/store.hpp"
+
+namespace gondolin::image {
+
+struct Program {
+  std::vector<std::string> arguments;    // the first is the program, found along PATH
+  std::vector<std::string> environment;  // NAME=VALUE, all of it
+};
+
+struct ProgramOutput {
+  std::function<void(std::string_view line)> log;    // stdout and stderr
+  std::function<void(std::string_view line)> stage;  // file descriptor 3
+};
+
+// Returns the exit status, 128 and the signal's number for a program that was
+// killed. It gets /dev/null as stdin, a process group of its own (so that Ctrl-C
+// on our terminal is ours to act on) and umask 022.
+[[nodiscard]] Result<int> run_program(const Program& program, const ProgramOutput& output,
+                                      const Cancelled& cancelled);
+
+// The path of a program found along PATH and the directories for administrators.
+[[nodiscard]] Result<std::string> find_program(std::string_view name);
+
+}  // namespace gondolin::image

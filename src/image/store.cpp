@@ -1,0 +1,224 @@
+#include "image/store.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <cerrno>
+#include <set>
+#include <system_error>
+
+#include "image/files.hpp"
+#include "image/tag.hpp"
+
+namespace gondolin::image {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr timespec kLockPoll{.tv_sec = 0, .tv_nsec = 100'000'000};
+constexpr std::string_view kJson = ".json";
+
+// The names in a directory; none when it does not exist.
+Result<std::vector<std::string>> names_in(const fs::path& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  fs::directory_iterator entries(directory, error);
+  if (error == std::errc::no_such_file_or_directory) return names;
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error))
+    names.push_back(entries->path().filename().string());
+  if (error) return fail_errno("reading " + directory.string(), error.value());
+  return names;
+}
+
+// Removes each file of `directory` that is not in `keep` and counts its bytes.
+Result<std::uint64_t> remove_others(const fs::path& directory, const std::set<std::string>& keep) {
+  auto names = names_in(directory);
+  if (!names) return tl::unexpected(names.error());
+  std::uint64_t freed = 0;
+  for (const std::string& name : *names) {
+    if (keep.contains(name)) continue;
+    std::error_code no_size;
+    const auto size = fs::file_size(directory / name, no_size);
+    if (auto removed = remove_tree(directory / name); !removed)
+      return tl::unexpected(removed.error());
+    if (!no_size) freed += size;
+  }
+  return freed;
+}
+
+}  // namespace
+
+Result<StoreLock> Store::lock(const std::function<void()>& on_wait,
+                              const Cancelled& cancelled) const {
+  for (const char* name : {"blobs", "roots", "images", "refs", "tmp"})
+    if (auto made = make_private_directory(directory_ / name); !made)
+      return tl::unexpected(made.error());
+  const fs::path path = directory_ / "lock";
+  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file.valid()) return fail_errno("opening " + path.string(), errno);
+  for (bool told = false; ::flock(file.get(), LOCK_EX | LOCK_NB) != 0;) {
+    if (errno != EWOULDBLOCK && errno != EINTR)
+      return fail_errno("locking " + path.string(), errno);
+    if (!told && on_wait) on_wait();
+    told = true;
+    if (cancelled && cancelled()) return fail(ErrorCode::kCancelled, "interrupted");
+    ::nanosleep(&kLockPoll, nullptr);
+  }
+  return StoreLock(std::move(file));
+}
+
+Result<fs::path> Store::fresh_work_directory() const {
+  if (auto removed = remove_others(directory_ / "tmp", {}); !removed)
+    return tl::unexpected(removed.error());
+  fs::path work = directory_ / "tmp" / "work";
+  if (auto made = make_private_directory(work); !made) return tl::unexpected(made.error());
+  return work;
+}
+
+Result<Digest> Store::add_blob(const fs::path& file) const {
+  auto digest = digest_file(file);
+  if (!digest) return digest;
+  if (::chmod(file.c_str(), 0600) != 0) return fail_errno(file.string(), errno);
+  if (auto synced = sync_path(file); !synced) return tl::unexpected(synced.error());
+  if (auto moved = move_file(file, blob_path(*digest)); !moved)
+    return tl::unexpected(moved.error());
+  return digest;
+}
+
+fs::path Store::blob_path(const Digest& digest) const {
+  return directory_ / "blobs" / digest.sha256;
+}
+
+bool Store::has_blob(const Digest& digest) const {
+  std::error_code error;
+  return fs::file_size(blob_path(digest), error) == digest.size && !error;
+}
+
+Status Store::put_root(const RootBuild& build) const {
+  return replace_file(directory_ / "roots" / (build.recipe.key() + ".json"), build.to_json());
+}
+
+Result<RootBuild> Store::find_root(const Recipe& recipe) const {
+  auto text = read_file(directory_ / "roots" / (recipe.key() + ".json"));
+  if (!text) return tl::unexpected(text.error());
+  auto build = RootBuild::parse(*text);
+  if (!build) return build;
+  for (const Digest* blob : {&build->kernel, &build->modules, &build->root})
+    if (!has_blob(*blob)) return fail(ErrorCode::kNotFound, "blob " + blob->sha256 + " is missing");
+  return build;
+}
+
+Status Store::put_manifest(const Manifest& manifest) const {
+  return replace_file(manifest_path(manifest.id()), manifest.to_json());
+}
+
+fs::path Store::manifest_path(std::string_view id) const {
+  return directory_ / "images" / (std::string(id) + ".json");
+}
+
+Result<Manifest> Store::read_manifest(std::string_view id) const {
+  auto text = read_file(manifest_path(id));
+  if (!text) return tl::unexpected(text.error());
+  auto manifest = Manifest::parse(*text);
+  if (!manifest) {
+    return fail(manifest.error().code,
+                "image " + std::string(id.substr(0, 12)) + ": " + manifest.error().message);
+  }
+  for (const auto& [role, blob] : manifest->blobs())
+    if (!has_blob(blob))
+      return fail(ErrorCode::kNotFound, "image " + std::string(id.substr(0, 12)) +
+                                            " is damaged: its " + role + ", blob " + blob.sha256 +
+                                            ", is missing");
+  return manifest;
+}
+
+Status Store::set_tag(const std::string& tag, const std::string& id) const {
+  return replace_file(directory_ / "refs" / tag, id + "\n");
+}
+
+Status Store::remove_tag(const std::string& tag) const {
+  if (auto removed = remove_tree(directory_ / "refs" / tag); !removed) return removed;
+  return sync_path(directory_ / "refs");
+}
+
+Result<std::map<std::string, std::string>> Store::tags() const {
+  auto names = names_in(directory_ / "refs");
+  if (!names) return tl::unexpected(names.error());
+  std::map<std::string, std::string> result;
+  for (const std::string& name : *names) {
+    if (normalize_tag(name) != name) continue;  // left by a writer that was killed
+    auto id = read_file(directory_ / "refs" / name);
+    if (!id && id.error().code == ErrorCode::kNotFound) continue;  // removed meanwhile
+    if (!id) return tl::unexpected(id.error());
+    result.emplace(name, id->substr(0, id->find('\n')));
+  }
+  return result;
+}
+
+Result<std::vector<std::string>> Store::ids() const {
+  auto names = names_in(directory_ / "images");
+  if (!names) return tl::unexpected(names.error());
+  std::vector<std::string> result;
+  for (std::string& name : *names) {
+    if (!name.ends_with(kJson)) continue;
+    name.resize(name.size() - kJson.size());
+    result.push_back(std::move(name));
+  }
+  return result;
+}
+
+Result<std::string> Store::find(std::string_view ref) const {
+  auto tag = normalize_tag(ref);
+  if (!tag) return tag;
+  auto named = tags();
+  if (!named) return tl::unexpected(named.error());
+  if (const auto found = named->find(*tag); found != named->end()) return found->second;
+
+  auto all = ids();
+  if (!all) return tl::unexpected(all.error());
+  std::string match;
+  for (const std::string& id : *all) {
+    if (!looks_like_id(ref) || !id.starts_with(ref)) continue;
+    if (!match.empty())
+      return fail(ErrorCode::kInvalidArgument,
+                  "'" + std::string(ref) + "' is the beginning of several images' ids");
+    match = id;
+  }
+  if (match.empty())
+    return fail(ErrorCode::kNotFound, "there is no image '" + std::string(ref) + "' in " +
+                                          directory_.string() +
+                                          " (gondolin image ls shows them, gondolin image build "
+                                          "makes one)");
+  return match;
+}
+
+Result<std::uint64_t> Store::collect_garbage() const {
+  auto named = tags();
+  if (!named) return tl::unexpected(named.error());
+  std::set<std::string> images;
+  std::set<std::string> roots;
+  std::set<std::string> blobs;
+  for (const auto& [tag, id] : *named) {
+    auto text = read_file(manifest_path(id));
+    auto manifest = text.and_then([](const std::string& json) { return Manifest::parse(json); });
+    if (!manifest) continue;  // damaged; nothing says what it needs
+    images.insert(id + std::string(kJson));
+    roots.insert(manifest->base.recipe.key() + std::string(kJson));
+    for (const auto& [role, blob] : manifest->blobs())
+      blobs.insert(blob.sha256);
+  }
+  std::uint64_t freed = 0;
+  // Names go before what they name.
+  for (const auto& [directory, keep] :
+       {std::pair{"images", &images}, {"roots", &roots}, {"blobs", &blobs}}) {
+    auto removed = remove_others(directory_ / directory, *keep);
+    if (!removed) return removed;
+    freed += *removed;
+  }
+  return freed;
+}
+
+}  // namespace gondolin::image
