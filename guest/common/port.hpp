@@ -37,6 +37,9 @@ class Port {
 
   [[nodiscard]] int fd() const { return fd_.get(); }
 
+  // Whether a socket stands in for the port, so that this is no guest.
+  [[nodiscard]] bool is_socket() const { return is_socket_; }
+
   // To be called on every event epoll reports for fd(): whatever blocked before may
   // work again.
   void on_event() { readable_ = writable_ = true; }
