@@ -64,6 +64,7 @@ finish_root() {
   env -u SOURCE_DATE_EPOCH chroot "$root" sh -c \
     'python3 -m compileall -q -j 0 --invalidation-mode timestamp /usr/lib/python3 /usr/lib/python3.* >&2 || true'
   find . -xdev -newermt "@$epoch" -exec touch --no-dereference --date="@$epoch" {} +
+  touch --date="@$epoch" dev proc sys run tmp
   SOURCE_DATE_EPOCH=$epoch mkfs.erofs --quiet -zlz4hc,9 -C65536 -U"$FS_UUID" \
     --exclude-regex='^(dev|proc|sys|run|tmp)/.' "$out/root.erofs" /mnt/view >&2
 }

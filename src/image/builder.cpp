@@ -49,7 +49,7 @@ Result<Manifest> assemble(const Store& store, const RootBuild& base, const Guest
 }
 
 Status clean_up(const Store& store) {
-  if (auto work = store.fresh_work_directory(); !work) return tl::unexpected(work.error());
+  if (auto cleared = store.clear_work_directory(); !cleared) return cleared;
   if (auto freed = store.collect_garbage(); !freed) return tl::unexpected(freed.error());
   return {};
 }
@@ -79,7 +79,7 @@ Result<Manifest> build_image(const Store& store, const fs::path& guest_directory
 
   auto lock = lock_store(store, watcher);
   if (!lock) return tl::unexpected(lock.error());
-  auto work = store.fresh_work_directory();
+  auto work = store.make_work_directory();
   if (!work) return tl::unexpected(work.error());
   auto manifest =
       provide_root(store, *recipe, request.freshness, *work, watcher)
@@ -101,7 +101,7 @@ Result<Manifest> refresh_image(const Store& store, const fs::path& guest_directo
 
   auto lock = lock_store(store, watcher);
   if (!lock) return tl::unexpected(lock.error());
-  auto work = store.fresh_work_directory();
+  auto work = store.make_work_directory();
   if (!work) return tl::unexpected(work.error());
   auto refreshed = assemble(store, manifest->base, *programs, *work);
   if (!refreshed) return refreshed;

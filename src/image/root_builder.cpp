@@ -159,8 +159,7 @@ Status run_script(const Recipe& recipe, const fs::path& work, const Progress& pr
   auto status = run_program(program, output, cancelled);
   if (!status) return tl::unexpected(status.error());
   if (*status == 0) return {};
-  return fail(ErrorCode::kIo,
-              "building the root file system failed; the end of its log:" + tail.text());
+  return fail(ErrorCode::kIo, "building the root file system failed" + tail.text());
 }
 
 // The kernel as QEMU starts it fastest.

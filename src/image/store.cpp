@@ -70,12 +70,16 @@ Result<StoreLock> Store::lock(const std::function<void()>& on_wait,
   return StoreLock(std::move(file));
 }
 
-Result<fs::path> Store::fresh_work_directory() const {
-  if (auto removed = remove_others(directory_ / "tmp", {}); !removed)
-    return tl::unexpected(removed.error());
+Result<fs::path> Store::make_work_directory() const {
+  if (auto cleared = clear_work_directory(); !cleared) return tl::unexpected(cleared.error());
   fs::path work = directory_ / "tmp" / "work";
   if (auto made = make_private_directory(work); !made) return tl::unexpected(made.error());
   return work;
+}
+
+Status Store::clear_work_directory() const {
+  auto freed = remove_others(directory_ / "tmp", {});
+  return freed ? Status{} : tl::unexpected(freed.error());
 }
 
 Result<Digest> Store::add_blob(const fs::path& file) const {

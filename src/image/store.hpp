@@ -51,7 +51,8 @@ class Store {
   // Everything from here on that changes the store wants the lock held.
 
   // An empty directory for work in progress; the leftovers of the dead are removed.
-  [[nodiscard]] Result<std::filesystem::path> fresh_work_directory() const;
+  [[nodiscard]] Result<std::filesystem::path> make_work_directory() const;
+  [[nodiscard]] Status clear_work_directory() const;
 
   // Moves a file of the work directory into the store.
   [[nodiscard]] Result<Digest> add_blob(const std::filesystem::path& file) const;
