@@ -20,7 +20,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +27,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "vfs/file_table.hpp"
 #include "vfs/provider.hpp"
 
 namespace gondolin::vfs {
@@ -106,12 +106,61 @@ class ConfigDirectory final : public Provider {
   void releasedir(NodeId node, HandleId handle, Reply<void> reply) override;
 
  private:
-  struct File;
+  struct Handle {
+    NodeId node{};
+    bool readable = false;
+    bool writable = false;
+    bool unfinished = false;  // its writer has changed the file and not settled it
+    std::string status;       // of kStatusNode: what it said when it was opened
+  };
+  using Handles = std::unordered_map<HandleId, Handle>;
+
+  // The operations proper, without the Reply around them.
+  [[nodiscard]] Outcome<Attributes> look_up(NodeId parent, std::string_view name);
+  [[nodiscard]] Outcome<Created> open_or_make(std::string_view name, std::uint32_t permissions,
+                                              int flags, Caller caller);
+  [[nodiscard]] Outcome<void> remove(std::string_view name);
+  [[nodiscard]] Outcome<void> move(std::string_view name, std::string_view new_name,
+                                   RenameMode mode);
+  [[nodiscard]] Outcome<Attributes> attributes_of(NodeId node);
+  [[nodiscard]] Outcome<Attributes> change(NodeId node, const AttributeChanges& changes);
+  [[nodiscard]] Outcome<void> set_size(File& file, const AttributeChanges& changes);
+  [[nodiscard]] Outcome<Opened> open_node(NodeId node, int flags);
+  [[nodiscard]] Outcome<Opened> open_status(int flags);
+  [[nodiscard]] Outcome<Opened> open_file(File& file, int flags);
+  [[nodiscard]] Outcome<std::size_t> write_file(NodeId node, HandleId handle, std::uint64_t offset,
+                                                Bytes data, int flags);
+  [[nodiscard]] Outcome<std::vector<DirectoryEntry>> list(NodeId node, std::uint64_t offset,
+                                                          std::size_t limit);
+
+  [[nodiscard]] Outcome<void> directory(NodeId node);
+  [[nodiscard]] Handle* handle_of(NodeId node, HandleId handle);
+  [[nodiscard]] Opened add_handle(Handle handle);
+  [[nodiscard]] Outcome<void> room_for(const File& file, std::uint64_t size) const;
+  [[nodiscard]] Attributes attributes_of(const File& file) const;
+  [[nodiscard]] Attributes status_attributes();
+  [[nodiscard]] const std::string& status_text();
+  void resize(File& file, std::size_t size);
+
+  // What `listeners` is.
+  [[nodiscard]] bool is_listeners(const File& file) const;
+  void listeners_changed() { ++version_; }
+  [[nodiscard]] bool any_handle(NodeId node, bool Handle::* property) const;
+  void settle();
+  void take_back();
 
   Clock clock_;
   Listener listener_;
   StatusSource status_;
-  ListenersSnapshot settled_;
+  std::string status_text_;  // what it said last, since when
+  Time status_changed_{};
+  Time created_{};
+  Time directory_changed_{};
+  FileTable files_;
+  Handles handles_;
+  std::uint64_t next_handle_ = 1;
+  std::uint64_t version_ = 1;  // of `listeners` as it is now
+  ListenersSnapshot settled_;  // as it was told last
 };
 
 }  // namespace gondolin::vfs

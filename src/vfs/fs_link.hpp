@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 
 #include "base/bytes.hpp"
 #include "base/debug_log.hpp"
@@ -62,9 +63,10 @@ class FsLink {
  private:
   using Outcome = Result<std::optional<FsEvent>>;
 
-  [[nodiscard]] bool may_take_message() const;
-  [[nodiscard]] Outcome take_message();
+  [[nodiscard]] Outcome advance();
+  void start_over();
   [[nodiscard]] Status join(const wire::Frame& frame);
+  [[nodiscard]] Outcome take_message();
   void send(std::span<const Bytes> reply);
 
   std::function<void()> on_output_;
@@ -72,8 +74,8 @@ class FsLink {
   wire::OutputBuffer output_;
   ByteBuffer message_;     // the pieces received so far
   bool complete_ = false;  // message_ is whole and waits to be taken
-  bool in_call_ = false;   // the owner is calling, so on_output is not needed
-  FuseSession session_;
+  bool in_turn_ = false;   // next_event() is running, so on_output_ is not needed
+  FuseSession session_;    // sends, so it comes last
 };
 
 }  // namespace gondolin::vfs

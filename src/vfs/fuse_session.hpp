@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -23,13 +24,22 @@
 
 namespace gondolin::vfs {
 
+class FuseMount;
+struct CheckedMessage;
+
 // The largest READ and WRITE, told to the guest's kernel at INIT.
 inline constexpr std::size_t kMaxTransfer = 64 * 1024;
+
+enum class Handled : std::uint8_t {
+  kMessage,
+  kMounted,  // it was INIT, and the answer says that the file system can be used
+};
 
 class FuseSession {
  public:
   // Takes one whole reply, in parts that belong together in this order and end with
-  // the call. It must not call the session back.
+  // the call. No parts at all say that an answer came that nobody waits for any more.
+  // It must not call the session back.
   using Sink = std::function<void(std::span<const Bytes> parts)>;
 
   // `provider` and `log` must outlive the session and every Reply it has given out.
@@ -42,23 +52,29 @@ class FuseSession {
   // bytes. Its reply, if it has one, comes before this returns or later, as the
   // provider chooses. kProtocol when it is no FUSE message at all: its length is not
   // what its header says. Everything else that is wrong with it is answered.
-  [[nodiscard]] Status handle(MutableBytes message);
+  [[nodiscard]] Result<Handled> handle(MutableBytes message);
 
   // The guest end is new: what is unanswered will not be answered.
   void reset();
 
-  // Whether INIT was answered, so that the guest's mount works.
-  [[nodiscard]] bool ready() const;
-  // Messages whose answer the provider still owes.
+  // Answers that the provider still owes, those to mounts of the past among them.
   [[nodiscard]] std::size_t unanswered() const;
 
  private:
-  struct Mount;  // one libfuse session, kept alive by the replies owed to it
+  [[nodiscard]] Handled mount(const CheckedMessage& checked, MutableBytes message);
+  void answer(const CheckedMessage& checked, int error);
 
-  Provider& provider_;
-  Sink sink_;
-  const DebugLog& log_;
-  std::shared_ptr<Mount> mount_;
+  // What mounts share with the session, and may outlive it with.
+  struct Shared {
+    Provider& provider;
+    const DebugLog& log;
+    Sink sink;  // null once the session is gone
+    std::size_t unanswered = 0;
+  };
+  friend class FuseMount;
+
+  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<FuseMount> mount_;  // nothing before INIT
 };
 
 }  // namespace gondolin::vfs
