@@ -18,7 +18,7 @@ struct GatewayConfig {
 
   std::string host = "127.0.0.1";  // an IP address, or "localhost"
   std::uint16_t port = 0;
-  std::vector<std::string> allowed_hosts;  // see IngressOptions
+  std::vector<std::string> allowed_hosts{};  // see IngressOptions
   WebSockets websockets = WebSockets::kAllowed;
 
   Duration connect_timeout{2'000};
@@ -38,7 +38,7 @@ struct GatewayConfig {
   Duration linger{2'000};
   std::size_t linger_bytes = 16 * 1024 * 1024;
 
-  http::Limits limits;
+  http::Limits limits{};
   std::size_t max_connections = 1024;
   // Bytes of one connection's buffer, each way; at least limits.head.
   std::size_t buffer = 64 * 1024;

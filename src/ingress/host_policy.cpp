@@ -13,6 +13,11 @@ std::string bracketed(std::string_view host) {
   return bare_ipv6 ? "[" + std::string(host) + "]" : std::string(host);
 }
 
+bool names(std::string_view name, const http::Authority& authority) {
+  auto named = http::parse_authority(name);
+  return named && http::same_host(*named, authority);
+}
+
 }  // namespace
 
 bool is_loopback_host(std::string_view host) {
@@ -22,7 +27,7 @@ bool is_loopback_host(std::string_view host) {
 }
 
 HostPolicy::HostPolicy(std::string_view bind_host, std::vector<std::string> allowed)
-    : names_(std::move(allowed)) {
+    : bind_host_(bracketed(bind_host)), names_(std::move(allowed)) {
   if (std::ranges::find(names_, "*") != names_.end()) {
     check_ = Check::kNothing;
   } else if (!is_loopback_host(bind_host)) {
@@ -30,20 +35,17 @@ HostPolicy::HostPolicy(std::string_view bind_host, std::vector<std::string> allo
   }
   for (std::string& name : names_)
     name = bracketed(name);
-  names_.push_back(bracketed(bind_host));
 }
 
 bool HostPolicy::is_named(const http::Authority& authority) const {
-  return std::ranges::any_of(names_, [&](const std::string& name) {
-    auto named = http::parse_authority(name);
-    return named && http::same_host(*named, authority);
-  });
+  return std::ranges::any_of(names_,
+                             [&](const std::string& name) { return names(name, authority); });
 }
 
 bool HostPolicy::allows_host(std::string_view authority) const {
   if (check_ != Check::kAll || authority.empty()) return true;
   auto host = http::parse_authority(authority);
-  return host && (http::is_loopback(*host) || is_named(*host));
+  return host && (http::is_loopback(*host) || names(bind_host_, *host) || is_named(*host));
 }
 
 bool HostPolicy::allows_origin(std::string_view origin, std::string_view authority) const {

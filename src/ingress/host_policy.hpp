@@ -35,6 +35,7 @@ class HostPolicy {
   enum class Check : std::uint8_t { kNothing, kOriginOnly, kAll };
 
   Check check_ = Check::kAll;
+  std::string bind_host_;
   std::vector<std::string> names_;
 };
 

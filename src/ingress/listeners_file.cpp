@@ -48,6 +48,13 @@ std::optional<StripPrefix> parse_strip(std::string_view value) {
   return std::nullopt;
 }
 
+// How a normalized prefix is written so that it reads back as itself: the one "/" that
+// reading drops is put behind one that ends with "/".
+std::string written(std::string_view prefix) {
+  const bool loses_one = prefix.size() > 1 && prefix.ends_with('/');
+  return std::string(prefix) + (loses_one ? "/" : "");
+}
+
 bool has_dot_segment(std::string_view prefix) {
   std::string path = std::string(prefix) + "/";
   return path.find("/./") != std::string::npos || path.find("/../") != std::string::npos;
@@ -117,7 +124,7 @@ Status Parser::parse_line(std::string_view line) {
     return bad(fmt::format("invalid port {} (1-65535)", quoted(port_field)));
   }
   Route route{.prefix = std::string(normalize_prefix(prefix)), .port = Port{*port}};
-  result_.canonical.append(route.prefix).append("\t:").append(std::to_string(*port));
+  result_.canonical.append(written(route.prefix)).append("\t:").append(std::to_string(*port));
   if (Status options = parse_options(rest, route); !options) return options;
   if (!comment.empty()) result_.canonical.append("\t").append(comment);
   add(std::move(route));
@@ -180,8 +187,9 @@ Result<Listeners> parse_listeners(std::string_view text) {
 std::string render_listeners(std::span<const Route> routes) {
   std::string text;
   for (const Route& route : routes) {
-    text += fmt::format("{}\t:{}{}\n", route.prefix, static_cast<std::uint16_t>(route.port),
-                        route.strip == StripPrefix::kNo ? "\tstrip_prefix=false" : "");
+    text +=
+        fmt::format("{}\t:{}{}\n", written(route.prefix), static_cast<std::uint16_t>(route.port),
+                    route.strip == StripPrefix::kNo ? "\tstrip_prefix=false" : "");
   }
   return text;
 }

@@ -52,7 +52,7 @@ RouteTable::Outcome RouteTable::update(std::string_view text) {
 }
 
 RouteTable::Outcome RouteTable::remove() {
-  if (!last_text_ && generation_ == 0) return {};
+  if (!last_text_) return {};
   last_text_.reset();
   replace(Listeners{});
   changed();
