@@ -57,18 +57,21 @@ const std::vector<GoodChunkRow> kGood = {
      "hello"},
     {"QuotedPairInAnExtensionIsIgnored", "RFC 9112 7.1.1", "5;a=\"\\\"\"\r\nhello\r\n" + kEnd,
      "hello"},
-    {"SeveralExtensionsAreIgnored", "RFC 9112 7.1.1", "5;a=b;c;d=\"e\"\r\nhello\r\n" + kEnd, "hello"},
+    {"SeveralExtensionsAreIgnored", "RFC 9112 7.1.1", "5;a=b;c;d=\"e\"\r\nhello\r\n" + kEnd,
+     "hello"},
     {"ExtensionOfTheLastChunkIsIgnored", "RFC 9112 7.1.1", "5\r\nhello\r\n0;a=b\r\n\r\n", "hello"},
     {"TrailerFieldsEndTheBody", "RFC 9112 7.1.2", "5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n", "hello"},
     {"SeveralTrailerFieldsEndTheBody", "RFC 9112 7.1.2",
      "5\r\nhello\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n", "hello"},
-    {"LineEndsInsideAChunkAreContent", "RFC 9112 7.1", "6\r\n\r\n0\r\n\r\r\n" + kEnd, "\r\n0\r\n\r"},
+    {"LineEndsInsideAChunkAreContent", "RFC 9112 7.1", "6\r\n\r\n0\r\n\r\r\n" + kEnd,
+     "\r\n0\r\n\r"},
     {"ChunkThatLooksLikeTheEndIsContent", "RFC 9112 7.1", "5\r\n0\r\n\r\n\r\n" + kEnd, kEnd},
     {"NulBytesInsideAChunkAreContent", "RFC 9112 7.1", "3\r\n\0\0\0\r\n"s + kEnd, "\0\0\0"s},
     {"ManySmallChunksArriveJoined", "RFC 9112 7.1",
      [] {
        std::string body;
-       for (int i = 0; i < 300; ++i) body += "1\r\nx\r\n";
+       for (int i = 0; i < 300; ++i)
+         body += "1\r\nx\r\n";
        return body + kEnd;
      }(),
      std::string(300, 'x')},
@@ -95,14 +98,22 @@ const std::vector<BadChunkRow> kBad = {
     {"ChunkSizeInQuotesIs400", "RFC 9112 7.1", "\"5\"\r\nhello\r\n" + kEnd},
     {"ChunkSizeWithACommaIs400", "RFC 9112 7.1", "5,5\r\nhello\r\n" + kEnd},
     {"ChunkSizeInFullWidthDigitsIs400", "RFC 9112 7.1", "\xef\xbc\x95\r\nhello\r\n" + kEnd},
-    {"ChunkSizeBeyond64BitsIs400", "RFC 9112 7.1", "10000000000000005\r\nhello\r\n" + kEnd,
+    {"ChunkSizeBeyond64BitsIs400",
+     "RFC 9112 7.1",
+     "10000000000000005\r\nhello\r\n" + kEnd,
      {400, 413}},
-    {"ChunkSizeOfSeventeenFsIs400", "RFC 9112 7.1", "fffffffffffffffff\r\nhello\r\n" + kEnd,
+    {"ChunkSizeOfSeventeenFsIs400",
+     "RFC 9112 7.1",
+     "fffffffffffffffff\r\nhello\r\n" + kEnd,
      {400, 413}},
-    {"ChunkSizeThatWrapsIn32BitsIsNotFive", "RFC 9112 7.1",
-     "100000000000000000000000000000005\r\nhello\r\n" + kEnd, {400, 413}},
-    {"ChunkSizeOfAThousandDigitsIsRefused", "RFC 9112 7.1",
-     std::string(1000, 'f') + "\r\nhello\r\n" + kEnd, {400, 413}},
+    {"ChunkSizeThatWrapsIn32BitsIsNotFive",
+     "RFC 9112 7.1",
+     "100000000000000000000000000000005\r\nhello\r\n" + kEnd,
+     {400, 413}},
+    {"ChunkSizeOfAThousandDigitsIsRefused",
+     "RFC 9112 7.1",
+     std::string(1000, 'f') + "\r\nhello\r\n" + kEnd,
+     {400, 413}},
     {"BareLineFeedAfterAChunkSizeIs400", "RFC 9112 7.1", "5\nhello\r\n" + kEnd},
     {"BareCarriageReturnAfterAChunkSizeIs400", "RFC 9112 7.1", "5\rhello\r\n" + kEnd},
     {"BareLineFeedAfterAChunkIs400", "RFC 9112 7.1", "5\r\nhello\n" + kEnd},
@@ -128,14 +139,20 @@ const std::vector<BadChunkRow> kBad = {
     {"TrailerFieldWithNulIs400", "RFC 9110 5.5", "0\r\nX-A: \0\r\n\r\n"s},
     {"FoldedTrailerFieldIs400", "RFC 9112 5.2", "0\r\nX-A: b\r\n c\r\n\r\n"},
     {"BytesAfterTheLastChunkSizeAre400", "RFC 9112 7.1", "5\r\nhello\r\n0x\r\n\r\n"},
-    {"ExtensionOf100000BytesIsRefused", "RFC 9112 7.1.1",
-     "5;" + std::string(100'000, 'a') + "\r\nhello\r\n" + kEnd, {400, 413, 431}},
-    {"TrailerSectionOf100000BytesIsRefused", "RFC 9112 7.1.2",
-     "0\r\nX-A: " + std::string(100'000, 'a') + "\r\n\r\n", {400, 413, 431}},
-    {"TrailerSectionOf1000FieldsIsRefused", "RFC 9112 7.1.2",
+    {"ExtensionOf100000BytesIsRefused",
+     "RFC 9112 7.1.1",
+     "5;" + std::string(100'000, 'a') + "\r\nhello\r\n" + kEnd,
+     {400, 413, 431}},
+    {"TrailerSectionOf100000BytesIsRefused",
+     "RFC 9112 7.1.2",
+     "0\r\nX-A: " + std::string(100'000, 'a') + "\r\n\r\n",
+     {400, 413, 431}},
+    {"TrailerSectionOf1000FieldsIsRefused",
+     "RFC 9112 7.1.2",
      [] {
        std::string body = "0\r\n";
-       for (int i = 0; i < 1000; ++i) body += "X-" + std::to_string(i) + ": b\r\n";
+       for (int i = 0; i < 1000; ++i)
+         body += "X-" + std::to_string(i) + ": b\r\n";
        return body + "\r\n";
      }(),
      {400, 413, 431}},
@@ -148,7 +165,8 @@ WIRE_TEST(ChunkedRequest, FloodOfExtensionsIsRefused, "RFC 9112 7.1.1") {
   Exchange x = exchange(post_chunked("/", "1\r\nx\r\n"));
   std::string flood;
   const std::string chunk = "1;" + std::string(2000, 'e') + "\r\nx\r\n";
-  for (int i = 0; i < 500; ++i) flood += chunk;
+  for (int i = 0; i < 500; ++i)
+    flood += chunk;
   static_cast<void>(x.client.send_until_stalled(flood, milliseconds(200)));
   expect_error(x.client, {400, 413, 431});
   const std::string rest = x.backend.receive_rest().bytes;
@@ -156,8 +174,9 @@ WIRE_TEST(ChunkedRequest, FloodOfExtensionsIsRefused, "RFC 9112 7.1.1") {
 }
 
 WIRE_TEST(ChunkedRequest, TrailerCannotAddAFramingField, "RFC 9110 6.5.1") {
-  Exchange x = exchange(post_chunked("/", "2\r\nab\r\n0\r\nContent-Length: 50\r\n"
-                                          "Transfer-Encoding: gzip\r\nHost: evil\r\n\r\n") +
+  Exchange x = exchange(post_chunked("/",
+                                     "2\r\nab\r\n0\r\nContent-Length: 50\r\n"
+                                     "Transfer-Encoding: gzip\r\nHost: evil\r\n\r\n") +
                         get("/next"));
   EXPECT_EQ(x.backend.receive_until("\r\n\r\n"), "2\r\nab\r\n0\r\n\r\n");
   x.backend.expect_silence(milliseconds(10));
@@ -180,7 +199,8 @@ WIRE_TEST(ChunkedRequest, MegabyteChunkArrivesWhole, "RFC 9112 7.1") {
     sent += x.client.send_until_stalled(std::string_view(body).substr(sent), milliseconds(5));
     if (x.backend.readable()) received += x.backend.receive_some();
   }
-  while (!received.ends_with("\r\n" + kEnd)) received += x.backend.receive_some();
+  while (!received.ends_with("\r\n" + kEnd))
+    received += x.backend.receive_some();
   EXPECT_EQ(std::count(received.begin(), received.end(), 'm'), 1 << 20);
   x.backend.send(ok("x"));
   EXPECT_EQ(receive_response(x.client).body, "x");
@@ -202,9 +222,11 @@ WIRE_TEST(ChunkedRequest, HalfAChunkReachesTheBackendBeforeItsOtherHalf,
           "contract: streamed at once") {
   Exchange x = exchange(post_chunked("/", "a\r\n01234"));
   std::string content;
-  while (content.find("01234") == std::string::npos) content += x.backend.receive_some();
+  while (content.find("01234") == std::string::npos)
+    content += x.backend.receive_some();
   x.client.send("56789\r\n" + kEnd);
-  while (!content.ends_with("\r\n" + kEnd)) content += x.backend.receive_some();
+  while (!content.ends_with("\r\n" + kEnd))
+    content += x.backend.receive_some();
   x.backend.send(ok("x"));
   EXPECT_EQ(receive_response(x.client).body, "x");
 }

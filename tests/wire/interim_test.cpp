@@ -9,11 +9,16 @@ const std::string kExpecting =
     "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
 
 const std::vector<RejectedRow> kUnknown = {
-    {"UnknownExpectationIs417", "RFC 9110 10.1.1",
-     "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nExpect: 200-ok\r\n\r\n", {417}},
-    {"ExpectationWithATailIs417", "RFC 9110 10.1.1",
-     "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nExpect: 100-continued\r\n\r\n", {417}},
-    {"UnknownExpectationInAListIs417", "RFC 9110 10.1.1",
+    {"UnknownExpectationIs417",
+     "RFC 9110 10.1.1",
+     "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nExpect: 200-ok\r\n\r\n",
+     {417}},
+    {"ExpectationWithATailIs417",
+     "RFC 9110 10.1.1",
+     "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nExpect: 100-continued\r\n\r\n",
+     {417}},
+    {"UnknownExpectationInAListIs417",
+     "RFC 9110 10.1.1",
      "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nExpect: 100-continue, x\r\n\r\n",
      {417}},
 };
@@ -41,8 +46,9 @@ WIRE_TEST(Expect, ReachesTheBackendAndItsContinueComesBack, "contract: Expect: 1
 }
 
 WIRE_TEST(Expect, IsCaseInsensitive, "RFC 9110 10.1.1") {
-  Exchange x = exchange("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
-                        "expect: 100-Continue\r\n\r\n");
+  Exchange x = exchange(
+      "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+      "expect: 100-Continue\r\n\r\n");
   x.backend.send("HTTP/1.1 100 Continue\r\n\r\n");
   EXPECT_EQ(receive_response(x.client).status, 100);
   x.client.send("hello");
@@ -107,8 +113,9 @@ WIRE_TEST(Expect, ContinueIsNotSentTwice, "RFC 9110 10.1.1") {
 }
 
 WIRE_TEST(Expect, FromAnHttp10ClientIsIgnored, "RFC 9110 10.1.1") {
-  Exchange x = exchange("POST / HTTP/1.0\r\nHost: localhost\r\nContent-Length: 5\r\n"
-                        "Expect: 100-continue\r\n\r\nhello");
+  Exchange x = exchange(
+      "POST / HTTP/1.0\r\nHost: localhost\r\nContent-Length: 5\r\n"
+      "Expect: 100-continue\r\n\r\nhello");
   EXPECT_FALSE(x.request.has("expect"));
   x.backend.expect("hello");
   x.backend.send(ok("done"));
@@ -122,8 +129,9 @@ WIRE_TEST(Expect, WithoutABodyIsServed, "RFC 9110 10.1.1") {
 }
 
 WIRE_TEST(Expect, ChunkedBodyWaitsForItToo, "RFC 9110 10.1.1") {
-  Exchange x = exchange("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
-                        "Expect: 100-continue\r\n\r\n");
+  Exchange x = exchange(
+      "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+      "Expect: 100-continue\r\n\r\n");
   x.backend.send("HTTP/1.1 100 Continue\r\n\r\n");
   EXPECT_EQ(receive_response(x.client).status, 100);
   x.client.send("1\r\na\r\n0\r\n\r\n");
@@ -145,9 +153,10 @@ WIRE_TEST(Interim, EarlyHintsArriveAtOnceAndBeforeTheFinalAnswer,
 
 WIRE_TEST(Interim, SeveralPassInOrder, "RFC 9110 15.2") {
   Exchange x = exchange(get("/"));
-  x.backend.send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-A: 1\r\n\r\n"
-                 "HTTP/1.1 103 Early Hints\r\nX-A: 2\r\n\r\n" +
-                 ok("done"));
+  x.backend.send(
+      "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-A: 1\r\n\r\n"
+      "HTTP/1.1 103 Early Hints\r\nX-A: 2\r\n\r\n" +
+      ok("done"));
   EXPECT_EQ(receive_response(x.client).status, 102);
   EXPECT_EQ(receive_response(x.client).head.one("x-a"), "1");
   EXPECT_EQ(receive_response(x.client).head.one("x-a"), "2");
@@ -200,10 +209,12 @@ WIRE_TEST(Interim, HopByHopFieldsInThemAreRemoved, "RFC 9110 7.6.1") {
   EXPECT_EQ(receive_response(x.client).body, "done");
 }
 
-WIRE_TEST(Interim, SwitchingProtocolsAfterAnotherInterimIs502, "contract: a 101 is passed only for") {
+WIRE_TEST(Interim, SwitchingProtocolsAfterAnotherInterimIs502,
+          "contract: a 101 is passed only for") {
   Exchange x = exchange(get("/"));
-  x.backend.send("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n"
-                 "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+  x.backend.send(
+      "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n"
+      "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n");
   Response response = receive_response(x.client);
   if (response.status == 103) response = receive_response(x.client);
   EXPECT_EQ(response.status, 502);

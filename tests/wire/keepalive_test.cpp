@@ -20,7 +20,8 @@ WIRE_TEST(KeepAlive, SeveralRequestsShareOneConnection, "RFC 9112 9.3") {
   }
 }
 
-WIRE_TEST(KeepAlive, EachRequestHasAFreshBackendConnection, "contract: a fresh guest TCP connection") {
+WIRE_TEST(KeepAlive, EachRequestHasAFreshBackendConnection,
+          "contract: a fresh guest TCP connection") {
   Connection client = site().connect();
   client.send(get("/"));
   Connection first = site().root.accept();
@@ -114,7 +115,8 @@ WIRE_TEST(Pipelining, SlowFirstAnswerHoldsTheSecondBack, "RFC 9112 9.3.2") {
 WIRE_TEST(Pipelining, HundredInOneWriteAreAllServed, "RFC 9112 9.3.2") {
   Connection client = site().connect();
   std::string requests;
-  for (int i = 0; i < 100; ++i) requests += get("/" + std::to_string(i));
+  for (int i = 0; i < 100; ++i)
+    requests += get("/" + std::to_string(i));
   client.send(requests);
   for (int i = 0; i < 100; ++i) {
     serve("GET /" + std::to_string(i) + " HTTP/1.1", std::to_string(i));
@@ -194,10 +196,12 @@ WIRE_TEST(Pipelining, SecondHeadSplitAnywhereIsRead, "RFC 9112 9.3.2") {
   }
 }
 
-WIRE_TEST(Pipelining, ClientThatNeverReadsIsHeldBack, "contract: memory per connection is bounded") {
+WIRE_TEST(Pipelining, ClientThatNeverReadsIsHeldBack,
+          "contract: memory per connection is bounded") {
   Connection client = Connection::with_receive_window(site().gateway.address(), 4096);
   std::string requests;
-  for (int i = 0; i < 250'000; ++i) requests += get("/closed/" + std::to_string(i));
+  for (int i = 0; i < 250'000; ++i)
+    requests += get("/closed/" + std::to_string(i));
   const std::size_t before = site().gateway.resident_kib();
   const std::size_t sent = client.send_until_stalled(requests, milliseconds(500));
   EXPECT_LT(sent, requests.size()) << "the gateway keeps reading from a client that does not read";

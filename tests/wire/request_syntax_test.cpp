@@ -12,7 +12,9 @@ std::string first(std::string_view line) {
 }
 
 // A GET with `lines` between Host and the end of the head.
-std::string fields(std::string_view lines) { return get("/", lines); }
+std::string fields(std::string_view lines) {
+  return get("/", lines);
+}
 
 const std::vector<RejectedRow> kBadRequestLines = {
     {"TwoSpacesAfterTheMethodAre400", "RFC 9112 3", first("GET  / HTTP/1.1")},
@@ -62,8 +64,9 @@ const std::vector<RejectedRow> kBadRequestLines = {
     {"HighByteInTheMethodIs400", "RFC 9110 9.1", first("GET\xc3\xa9 / HTTP/1.1")},
     {"ControlByteInTheMethodIs400", "RFC 9110 9.1", first("\x01GET / HTTP/1.1")},
     {"NulInTheTargetIs400", "RFC 9112 3.2", first("GET /a\0b HTTP/1.1"s)},
-    {"ControlByteInTheTargetIs400", "RFC 9112 3.2", first("GET /a\x01"
-                                                          "b HTTP/1.1")},
+    {"ControlByteInTheTargetIs400", "RFC 9112 3.2",
+     first("GET /a\x01"
+           "b HTTP/1.1")},
     {"VerticalTabInTheTargetIs400", "RFC 9112 3.2", first("GET /a\vb HTTP/1.1")},
     {"DeleteByteInTheTargetIs400", "RFC 9112 3.2", first("GET /a\x7f HTTP/1.1")},
     {"BareCarriageReturnInTheTargetIs400", "RFC 9112 2.2", first("GET /a\rb HTTP/1.1")},
@@ -113,8 +116,9 @@ const std::vector<RejectedRow> kBadFields = {
     {"BackslashInANameIs400", "RFC 9110 5.1", fields("X\\A: b\r\n")},
     {"HighByteInANameIs400", "RFC 9110 5.1", fields("X\xc3\xa9: b\r\n")},
     {"NulInANameIs400", "RFC 9110 5.1", fields("X\0A: b\r\n"s)},
-    {"ControlByteInANameIs400", "RFC 9110 5.1", fields("X\x01"
-                                                        "A: b\r\n")},
+    {"ControlByteInANameIs400", "RFC 9110 5.1",
+     fields("X\x01"
+            "A: b\r\n")},
     {"DeleteByteInANameIs400", "RFC 9110 5.1", fields("X\x7f: b\r\n")},
     {"NulInAValueIs400", "RFC 9110 5.5", fields("X-A: b\0c\r\n"s)},
     {"NulAtTheEndOfAValueIs400", "RFC 9110 5.5", fields("X-A: b\0\r\n"s)},

@@ -22,29 +22,45 @@ struct PassedRow {
 const std::string kIntact = "contract: field names, values and duplicates pass intact";
 
 const std::vector<PassedRow> kPassed = {
-    {"OrdinaryFieldsPass", kIntact, "Content-Type: text/html\r\nServer: x/1\r\n",
+    {"OrdinaryFieldsPass",
+     kIntact,
+     "Content-Type: text/html\r\nServer: x/1\r\n",
      {{"content-type", "text/html"}, {"server", "x/1"}}},
-    {"SetCookiesStayApartAndInOrder", kIntact,
-     "Set-Cookie: b=2; Path=/\r\nX: y\r\nSet-Cookie: a=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT\r\n",
+    {"SetCookiesStayApartAndInOrder",
+     kIntact,
+     "Set-Cookie: b=2; Path=/\r\nX: y\r\nSet-Cookie: a=1; Expires=Wed, 09 Jun 2027 10:18:14 "
+     "GMT\r\n",
      {{"set-cookie", "b=2; Path=/"},
       {"x", "y"},
       {"set-cookie", "a=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT"}}},
-    {"RepeatedFieldsStayRepeated", kIntact, "Link: <a>\r\nLink: <b>\r\nLink: <a>\r\n",
+    {"RepeatedFieldsStayRepeated",
+     kIntact,
+     "Link: <a>\r\nLink: <b>\r\nLink: <a>\r\n",
      {{"link", "<a>"}, {"link", "<b>"}, {"link", "<a>"}}},
     {"Latin1BytesPass", "peers: header bytes transcoded", "X-A: caf\xe9\r\n", {{"x-a", "caf\xe9"}}},
     {"Utf8BytesPass", kIntact, "X-A: \xe2\x82\xac\r\n", {{"x-a", "\xe2\x82\xac"}}},
-    {"ProtoFieldPasses", "peers: __proto__ vanishes", "__proto__: 1\r\nconstructor: 2\r\n",
+    {"ProtoFieldPasses",
+     "peers: __proto__ vanishes",
+     "__proto__: 1\r\nconstructor: 2\r\n",
      {{"__proto__", "1"}, {"constructor", "2"}}},
     {"OddNamesPass", kIntact, "!#$%&'*+-.^_`|~: 1\r\n", {{"!#$%&'*+-.^_`|~", "1"}}},
     {"EmptyValuesPass", kIntact, "X-A:\r\nX-B: \r\n", {{"x-a", ""}, {"x-b", ""}}},
     {"SpaceInsideAValuePasses", kIntact, "X-A: b  c\td\r\n", {{"x-a", "b  c\td"}}},
-    {"LocationIsNotRewritten", kIntact, "Location: http://127.0.0.1:8000/x\r\n",
+    {"LocationIsNotRewritten",
+     kIntact,
+     "Location: http://127.0.0.1:8000/x\r\n",
      {{"location", "http://127.0.0.1:8000/x"}}},
-    {"AltSvcAndLinksPass", kIntact, "Alt-Svc: clear\r\nLink: </a>; rel=preload\r\n",
+    {"AltSvcAndLinksPass",
+     kIntact,
+     "Alt-Svc: clear\r\nLink: </a>; rel=preload\r\n",
      {{"alt-svc", "clear"}, {"link", "</a>; rel=preload"}}},
-    {"LongValuePasses", kIntact, "X-A: " + std::string(30'000, 'v') + "\r\n",
+    {"LongValuePasses",
+     kIntact,
+     "X-A: " + std::string(30'000, 'v') + "\r\n",
      {{"x-a", std::string(30'000, 'v')}}},
-    {"ContentEncodingPasses", kIntact, "Content-Encoding: gzip\r\nVary: *\r\n",
+    {"ContentEncodingPasses",
+     kIntact,
+     "Content-Encoding: gzip\r\nVary: *\r\n",
      {{"content-encoding", "gzip"}, {"vary", "*"}}},
 };
 
@@ -60,17 +76,25 @@ struct RemovedRow {
 };
 
 const std::vector<RemovedRow> kRemoved = {
-    {"NamedFieldsAreRemoved", "RFC 9110 7.6.1", "Connection: close, X-Hop\r\nX-Hop: 1\r\n", {"x-hop"}},
-    {"ProxyConnectionIsRemoved", "RFC 9110 7.6.1", "Proxy-Connection: close\r\n",
+    {"NamedFieldsAreRemoved",
+     "RFC 9110 7.6.1",
+     "Connection: close, X-Hop\r\nX-Hop: 1\r\n",
+     {"x-hop"}},
+    {"ProxyConnectionIsRemoved",
+     "RFC 9110 7.6.1",
+     "Proxy-Connection: close\r\n",
      {"proxy-connection"}},
     {"UpgradeIsRemoved", "RFC 9110 7.8", "Connection: upgrade\r\nUpgrade: h2c\r\n", {"upgrade"}},
-    {"ProxyAuthenticateIsRemoved", "RFC 9110 11.7.1", "Proxy-Authenticate: Basic\r\n",
+    {"ProxyAuthenticateIsRemoved",
+     "RFC 9110 11.7.1",
+     "Proxy-Authenticate: Basic\r\n",
      {"proxy-authenticate"}},
 };
 
 void expect_removed(const RemovedRow& row) {
   const Response response = answered(row.lines + "X-Stays: 1\r\n");
-  for (const std::string& name : row.names) EXPECT_FALSE(response.head.has(name)) << name;
+  for (const std::string& name : row.names)
+    EXPECT_FALSE(response.head.has(name)) << name;
   EXPECT_EQ(response.head.one("x-stays"), "1");
 }
 
@@ -149,7 +173,8 @@ WIRE_TEST(ResponseHeaders, HeadOfAStreamArrivesBeforeItsFirstByte, "contract: st
 
 WIRE_TEST(ResponseHeaders, HundredFieldsPass, "contract: 128 fields") {
   std::string lines;
-  for (int i = 0; i < 100; ++i) lines += "X-" + std::to_string(i) + ": v\r\n";
+  for (int i = 0; i < 100; ++i)
+    lines += "X-" + std::to_string(i) + ": v\r\n";
   EXPECT_EQ(answered(lines).head.passed().size(), 100U);
 }
 
@@ -166,13 +191,16 @@ const std::vector<HeadRow> kHeadRows = {
     {"HeadKeepsContentLength", "peers: HEAD to any static server: empty reply",
      "HTTP/1.1 200 OK\r\nContent-Length: 12345\r\n\r\n", "12345"},
     {"HeadWithoutLengthEnds", "RFC 9110 9.3.2", "HTTP/1.1 200 OK\r\nX-A: 1\r\n\r\n", ""},
-    {"HeadWithChunkedEnds", "RFC 9112 6.1", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", ""},
+    {"HeadWithChunkedEnds", "RFC 9112 6.1", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+     ""},
     {"HeadOfHttp10ServerEnds", "peers: python -m http.server",
      "HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n", "99"},
-    {"HeadDropsAStrayBody", "RFC 9112 6.3", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "5"},
+    {"HeadDropsAStrayBody", "RFC 9112 6.3", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+     "5"},
     {"HeadDropsAStrayChunkedBody", "RFC 9112 6.3",
      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", ""},
-    {"HeadOfAnErrorEnds", "RFC 9110 9.3.2", "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\n", "4"},
+    {"HeadOfAnErrorEnds", "RFC 9110 9.3.2", "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\n",
+     "4"},
     {"HeadOfARedirectEnds", "RFC 9110 9.3.2",
      "HTTP/1.1 301 Moved\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "0"},
 };
@@ -280,8 +308,7 @@ WIRE_TEST(Http10Client, TruncatedContentLengthAnswerIsShort, "contract: never lo
 }
 
 WIRE_TEST(Http10Client, PostWithLengthIsServed, "RFC 9112 6.3") {
-  Exchange x =
-      exchange("POST / HTTP/1.0\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello");
+  Exchange x = exchange("POST / HTTP/1.0\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello");
   x.backend.expect("hello");
   x.backend.send(ok("x"));
   EXPECT_EQ(receive_response(x.client).body, "x");
@@ -316,7 +343,8 @@ WIRE_TEST(BrokenResponse, ResetInsideABodyToTheEndIsAborted, "contract: never lo
   const Head arrived = receive_head(x.client);
   x.backend.send("hello");
   std::string so_far;
-  while (so_far.find("hello") == std::string::npos) so_far += x.client.receive_some();
+  while (so_far.find("hello") == std::string::npos)
+    so_far += x.client.receive_some();
   x.backend.reset();
   const auto rest = x.client.receive_rest();
   if (arrived.has("transfer-encoding")) {

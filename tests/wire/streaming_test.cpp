@@ -25,11 +25,8 @@ std::string pump(Connection& from, Connection& to, std::string_view bytes) {
   std::size_t sent = 0;
   while (sent < bytes.size()) {
     sent += from.send_until_stalled(bytes.substr(sent, kMiB), milliseconds(1));
-    while (to.readable()) {
-      std::string some = to.receive_some();
-      if (some.empty()) throw WireFailure("the stream ended while bytes were under way");
-      arrived += some;
-    }
+    while (arrived.size() < sent && to.readable())
+      arrived += to.receive_some();
   }
   while (arrived.size() < bytes.size()) {
     const std::string some = to.receive_some();
@@ -59,7 +56,8 @@ WIRE_TEST(Streaming, EventArrivesWithoutWaitingForMore, "contract: streamed at o
     const std::string event = "data: " + std::to_string(i) + "\n\n";
     x.backend.send(event);
     std::string arrived;
-    while (arrived.find(event) == std::string::npos) arrived += x.client.receive_some();
+    while (arrived.find(event) == std::string::npos)
+      arrived += x.client.receive_some();
   }
 }
 
@@ -85,24 +83,27 @@ WIRE_TEST(Streaming, ChunkArrivesWithoutWaitingForMore, "contract: streamed at o
   x.client.expect("0\r\n\r\n");
 }
 
-WIRE_TEST(Streaming, PartOfAChunkArrivesWithoutWaitingForItsEnd, "contract: a byte arrives at once") {
+WIRE_TEST(Streaming, PartOfAChunkArrivesWithoutWaitingForItsEnd,
+          "contract: a byte arrives at once") {
   Exchange x = exchange(get("/"));
   x.backend.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhello");
   static_cast<void>(receive_head(x.client));
   std::string arrived;
-  while (arrived.find("hello") == std::string::npos) arrived += x.client.receive_some();
+  while (arrived.find("hello") == std::string::npos)
+    arrived += x.client.receive_some();
 }
 
-WIRE_TEST(Streaming, Body900000BytesBehindACloseArrivesWhole, "peers: truncated at 772,251 bytes (#86)") {
+WIRE_TEST(Streaming, Body900000BytesBehindACloseArrivesWhole,
+          "peers: truncated at 772,251 bytes (#86)") {
   const std::string body = pattern(900'000);
   for (const std::string& framing : {"Content-Length: 900000\r\n"s, ""s}) {
-    Exchange x = exchange(get("/", "Connection: close\r\n"));
+    Exchange x = exchange("GET / HTTP/1.0\r\nHost: localhost\r\n\r\n");
     x.backend.send("HTTP/1.1 200 OK\r\n" + framing + "\r\n");
-    std::string raw = pump(x.backend, x.client, body);
+    static_cast<void>(receive_head(x.client));
+    std::string arrived = pump(x.backend, x.client, body);
     x.backend.close();
-    raw += x.client.receive_rest().bytes;
-    if (!framing.empty()) EXPECT_TRUE(raw.ends_with(body));
-    EXPECT_GE(raw.size(), body.size());
+    arrived += x.client.receive_rest().bytes;
+    EXPECT_TRUE(arrived == body);
   }
 }
 
@@ -144,7 +145,8 @@ WIRE_TEST(Streaming, Upload64MiBArrivesByteForByte, "contract: streamed") {
 }
 
 WIRE_TEST(Streaming, ContentLengthBeyondFourGiBIsForwarded, "RFC 9110 8.6") {
-  Exchange x = exchange("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5368709120\r\n\r\nab");
+  Exchange x =
+      exchange("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5368709120\r\n\r\nab");
   EXPECT_EQ(x.request.one("content-length"), "5368709120");
   x.backend.expect("ab");
   x.client.close();
@@ -195,7 +197,8 @@ WIRE_TEST(Backpressure, StalledBackendStopsTheUploadAndNothingIsLost,
   EXPECT_EQ(receive_response(x.client).body, "stored");
 }
 
-WIRE_TEST(Backpressure, StalledChunkedUploadIsBounded, "contract: memory per connection is bounded") {
+WIRE_TEST(Backpressure, StalledChunkedUploadIsBounded,
+          "contract: memory per connection is bounded") {
   Exchange x = exchange(post_chunked("/", ""));
   const std::size_t before = site().gateway.resident_kib();
   std::string chunk = "100000\r\n" + std::string(kMiB, 'c') + "\r\n";
@@ -222,19 +225,22 @@ WIRE_TEST(Backpressure, OneStalledClientDoesNotSlowAnother, "contract: bounded b
 
 // Who goes away -------------------------------------------------------------------
 
-WIRE_TEST(GoingAway, ClientThatLeavesBeforeTheAnswerEndsTheBackendsConnection, "contract: client gone") {
+WIRE_TEST(GoingAway, ClientThatLeavesBeforeTheAnswerEndsTheBackendsConnection,
+          "contract: client gone") {
   Exchange x = exchange(get("/"));
   x.client.close();
   x.backend.expect_end();
 }
 
-WIRE_TEST(GoingAway, ClientThatResetsBeforeTheAnswerEndsTheBackendsConnection, "contract: client gone") {
+WIRE_TEST(GoingAway, ClientThatResetsBeforeTheAnswerEndsTheBackendsConnection,
+          "contract: client gone") {
   Exchange x = exchange(get("/"));
   x.client.reset();
   x.backend.expect_end();
 }
 
-WIRE_TEST(GoingAway, ClientThatLeavesInsideTheAnswerEndsTheBackendsConnection, "contract: client gone") {
+WIRE_TEST(GoingAway, ClientThatLeavesInsideTheAnswerEndsTheBackendsConnection,
+          "contract: client gone") {
   Exchange x = exchange(get("/"));
   x.backend.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: x\n\n");
   static_cast<void>(receive_head(x.client));
@@ -250,7 +256,8 @@ WIRE_TEST(GoingAway, ClientThatLeavesBeforeASilentStreamsFirstByte, "contract: c
   x.backend.expect_end();
 }
 
-WIRE_TEST(GoingAway, ClientThatLeavesInsideItsUploadEndsTheBackendsConnection, "contract: client gone") {
+WIRE_TEST(GoingAway, ClientThatLeavesInsideItsUploadEndsTheBackendsConnection,
+          "contract: client gone") {
   Exchange x = exchange("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nab");
   x.backend.expect("ab");
   x.client.reset();
@@ -265,7 +272,8 @@ WIRE_TEST(GoingAway, StalledClientThatLeavesFreesTheBackend, "contract: client g
   x.backend.expect_end();
 }
 
-WIRE_TEST(GoingAway, BackendIsNotHalfClosedBeforeItsAnswer, "peers: 502 with Vite and Kestrel (#69, #84)") {
+WIRE_TEST(GoingAway, BackendIsNotHalfClosedBeforeItsAnswer,
+          "peers: 502 with Vite and Kestrel (#69, #84)") {
   for (const std::string& request :
        {get("/"), post("/", "hello"), post_chunked("/", "1\r\na\r\n0\r\n\r\n"),
         "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"s}) {
@@ -294,7 +302,8 @@ WIRE_TEST(GoingAway, BackendThatLingersAfterItsAnswerIsClosed, "contract: Connec
 const std::string kUpload =
     "PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\nsome of it";
 
-WIRE_TEST(EarlyResponse, RefusalDuringAnUploadReachesTheClient, "peers: 413 and close: the client gets nothing") {
+WIRE_TEST(EarlyResponse, RefusalDuringAnUploadReachesTheClient,
+          "peers: 413 and close: the client gets nothing") {
   Exchange x = exchange(kUpload);
   x.backend.send("HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig");
   const Response response = receive_response(x.client);
@@ -313,7 +322,8 @@ WIRE_TEST(EarlyResponse, RefusalAndCloseDuringAnUploadReachTheClient,
   EXPECT_EQ(response.body, "big");
 }
 
-WIRE_TEST(EarlyResponse, RefusalOfAStalledUploadReachesTheClient, "contract: answers before the body has ended") {
+WIRE_TEST(EarlyResponse, RefusalOfAStalledUploadReachesTheClient,
+          "contract: answers before the body has ended") {
   Exchange x = exchange(kUpload);
   static_cast<void>(x.client.send_until_stalled(std::string(80 * kMiB, 'u'), milliseconds(300)));
   x.backend.send("HTTP/1.1 507 Full\r\nContent-Length: 4\r\n\r\nfull");

@@ -75,7 +75,9 @@ bool Connection::wait_for(short events, milliseconds patience) const {
   return ready > 0;
 }
 
-bool Connection::readable() const { return !buffer_.empty() || wait_for(POLLIN, milliseconds(0)); }
+bool Connection::readable() const {
+  return !buffer_.empty() || wait_for(POLLIN, milliseconds(0));
+}
 
 bool Connection::all_acknowledged() const {
   int pending = 0;
@@ -123,7 +125,9 @@ void Connection::finish() {
   if (::shutdown(fd(), SHUT_WR) != 0) fail_errno("shutdown");
 }
 
-void Connection::close() { socket_.reset(); }
+void Connection::close() {
+  socket_.reset();
+}
 
 void Connection::reset() {
   const linger abort{1, 0};
@@ -247,6 +251,8 @@ std::string visible(std::string_view bytes) {
   return out;
 }
 
-void pause_between_looks() { nap(2'000'000); }
+void pause_between_looks() {
+  nap(2'000'000);
+}
 
 }  // namespace gondolin::wiretest

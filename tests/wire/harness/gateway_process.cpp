@@ -44,7 +44,8 @@ rlimit limit_for(const GatewayOptions& options) {
 Child start(const std::vector<std::string>& arguments, const GatewayOptions& options) {
   const std::string path = program();
   std::vector<char*> argv{const_cast<char*>(path.c_str())};
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : arguments)
+    argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   const rlimit limit = limit_for(options);
   int ends[2];
@@ -151,9 +152,13 @@ void ListenersFile::replace(std::string_view text) const {
   std::filesystem::rename(beside("listeners.new"), path_);
 }
 
-void ListenersFile::append(std::string_view text) const { write_file(path_, text, std::ios::app); }
+void ListenersFile::append(std::string_view text) const {
+  write_file(path_, text, std::ios::app);
+}
 
-void ListenersFile::remove() const { std::filesystem::remove(path_); }
+void ListenersFile::remove() const {
+  std::filesystem::remove(path_);
+}
 
 std::string ListenersFile::read() const {
   std::ifstream file(path_, std::ios::binary);
@@ -237,7 +242,9 @@ int GatewayProcess::terminate(int signal) {
   return *exit_code_;
 }
 
-std::string GatewayProcess::stderr_text() const { return read_memfd(err_); }
+std::string GatewayProcess::stderr_text() const {
+  return read_memfd(err_);
+}
 
 std::size_t GatewayProcess::descriptors() const {
   const std::filesystem::directory_iterator entries("/proc/" + std::to_string(pid_) + "/fd");
@@ -258,7 +265,8 @@ milliseconds GatewayProcess::cpu_time() const {
   std::getline(file, text);
   std::istringstream fields(text.substr(text.rfind(')') + 2));
   std::string skipped;
-  for (int i = 0; i < 11; ++i) fields >> skipped;
+  for (int i = 0; i < 11; ++i)
+    fields >> skipped;
   long user = 0;
   long system = 0;
   fields >> user >> system;

@@ -62,7 +62,8 @@ struct Finished {
 class GatewayProcess {
  public:
   // Starts the gateway and waits for its URL line.
-  explicit GatewayProcess(const std::filesystem::path& listeners, const GatewayOptions& options = {});
+  explicit GatewayProcess(const std::filesystem::path& listeners,
+                          const GatewayOptions& options = {});
   GatewayProcess(const GatewayProcess&) = delete;
   GatewayProcess& operator=(const GatewayProcess&) = delete;
   // Ends it with SIGKILL if terminate() has not ended it before.

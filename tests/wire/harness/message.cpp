@@ -163,11 +163,16 @@ bool Head::lists(std::string_view name, std::string_view member) const {
 }
 
 std::vector<Field> Head::passed() const {
-  static constexpr std::array<std::string_view, 10> kSet = {
-      "connection",        "keep-alive",        "date",
-      "transfer-encoding", "via",               "x-forwarded-for",
-      "x-forwarded-host",  "x-forwarded-proto", "x-forwarded-prefix",
-      "content-length"};
+  static constexpr std::array<std::string_view, 10> kSet = {"connection",
+                                                            "keep-alive",
+                                                            "date",
+                                                            "transfer-encoding",
+                                                            "via",
+                                                            "x-forwarded-for",
+                                                            "x-forwarded-host",
+                                                            "x-forwarded-proto",
+                                                            "x-forwarded-prefix",
+                                                            "content-length"};
   std::vector<Field> out;
   for (const Field& field : fields) {
     const std::string name = lower(field.name);
@@ -195,7 +200,9 @@ Head parse_head(std::string_view text) {
   return head;
 }
 
-Head receive_head(Connection& from) { return parse_head(from.receive_until("\r\n\r\n")); }
+Head receive_head(Connection& from) {
+  return parse_head(from.receive_until("\r\n\r\n"));
+}
 
 Response receive_response(Connection& from, AnswerTo to) {
   Response response = receive_response_head(from, to);

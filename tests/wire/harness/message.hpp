@@ -12,7 +12,7 @@
 namespace gondolin::wiretest {
 
 struct Field {
-  std::string name;  // as sent
+  std::string name;   // as sent
   std::string value;  // without the white space around it
 
   bool operator==(const Field&) const = default;

@@ -96,8 +96,9 @@ class CaseTest : public WireTest {
 
 std::string fixed_error_body(int status) {
   static const std::map<int, std::string> kBodies = {
-      {400, "bad request\n"},     {404, "no route\n"},         {408, "request timeout\n"},
-      {502, "bad gateway\n"},     {503, "too many connections\n"}, {504, "gateway timeout\n"}};
+      {400, "bad request\n"},          {404, "no route\n"},
+      {408, "request timeout\n"},      {502, "bad gateway\n"},
+      {503, "too many connections\n"}, {504, "gateway timeout\n"}};
   const auto found = kBodies.find(status);
   return found == kBodies.end() ? "" : found->second;
 }
@@ -107,15 +108,21 @@ std::string fixed_error_body(int status) {
 Site::Site(const GatewayOptions& options)
     : listeners(table_of(*this)), gateway(listeners.path(), options) {}
 
-std::vector<FakeBackend*> Site::backends() { return {&root, &api, &v2, &kept, &encoded, &ipv6}; }
+std::vector<FakeBackend*> Site::backends() {
+  return {&root, &api, &v2, &kept, &encoded, &ipv6};
+}
 
-Site& site() { return shared_site("default", {}); }
+Site& site() {
+  return shared_site("default", {});
+}
 
 Site& impatient_site() {
   return shared_site("impatient", {"--header-timeout-ms", "300", "--response-timeout-ms", "300"});
 }
 
-Site& no_websocket_site() { return shared_site("no websocket", {"--disable-websockets"}); }
+Site& no_websocket_site() {
+  return shared_site("no websocket", {"--disable-websockets"});
+}
 
 Exchange exchange(Site& at, FakeBackend& backend, std::string_view request) {
   Connection client = at.connect();
@@ -125,7 +132,9 @@ Exchange exchange(Site& at, FakeBackend& backend, std::string_view request) {
   return {std::move(client), std::move(peer), std::move(received)};
 }
 
-Exchange exchange(std::string_view request) { return exchange(site(), site().root, request); }
+Exchange exchange(std::string_view request) {
+  return exchange(site(), site().root, request);
+}
 
 std::string get(std::string_view target, std::string_view fields) {
   return "GET " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n" + std::string(fields) +
@@ -138,8 +147,9 @@ std::string head(std::string_view target, std::string_view fields) {
 }
 
 std::string post(std::string_view target, std::string_view body, std::string_view fields) {
-  return "POST " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
-         std::to_string(body.size()) + "\r\n" + std::string(fields) + "\r\n" + std::string(body);
+  return "POST " + std::string(target) +
+         " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+         std::string(fields) + "\r\n" + std::string(body);
 }
 
 std::string post_chunked(std::string_view target, std::string_view chunks) {
@@ -184,7 +194,9 @@ void WireTest::TearDown() {
   }
 }
 
-const std::vector<ConformanceEntry>& conformance_entries() { return registry(); }
+const std::vector<ConformanceEntry>& conformance_entries() {
+  return registry();
+}
 
 bool register_case(const std::string& suite, const std::string& name, const std::string& source,
                    std::function<void()> body, const char* file, int line) {

@@ -123,17 +123,17 @@ bool register_case(const std::string& suite, const std::string& name, const std:
 
 }  // namespace gondolin::wiretest
 
-#define WIRE_TEST(suite, name, source)                                                           \
-  static void suite##_##name##_body();                                                           \
-  static const bool suite##_##name##_registered = ::gondolin::wiretest::register_case(           \
-      #suite, #name, source, suite##_##name##_body, __FILE__, __LINE__);                         \
+#define WIRE_TEST(suite, name, source)                                                 \
+  static void suite##_##name##_body();                                                 \
+  static const bool suite##_##name##_registered = ::gondolin::wiretest::register_case( \
+      #suite, #name, source, suite##_##name##_body, __FILE__, __LINE__);               \
   static void suite##_##name##_body()
 
-#define WIRE_ROWS(suite, rows, body)                                                              \
-  static const bool suite##_##rows##_registered = [] {                                            \
-    for (const auto& row : rows) {                                                                \
-      ::gondolin::wiretest::register_case(                                                        \
-          #suite, row.name, row.source, [&row] { body(row); }, __FILE__, __LINE__);               \
-    }                                                                                             \
-    return true;                                                                                  \
+#define WIRE_ROWS(suite, rows, body)                                                \
+  static const bool suite##_##rows##_registered = [] {                              \
+    for (const auto& row : rows) {                                                  \
+      ::gondolin::wiretest::register_case(                                          \
+          #suite, row.name, row.source, [&row] { body(row); }, __FILE__, __LINE__); \
+    }                                                                               \
+    return true;                                                                    \
   }()
