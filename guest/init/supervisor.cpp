@@ -52,7 +52,8 @@ sigset_t watched_signals() {
 
 std::string describe(int status) {
   if (WIFSIGNALED(status)) {
-    return std::string("was killed by ") + ::strsignal(WTERMSIG(status));
+    const int signal = WTERMSIG(status);
+    return "was killed by signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
   }
   return "exited with status " + std::to_string(WEXITSTATUS(status));
 }
