@@ -14,6 +14,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "guest/common/power_off.hpp"
+
 namespace gondolin::init {
 namespace {
 

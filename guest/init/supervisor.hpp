@@ -3,7 +3,8 @@
 //
 // A daemon that ends, for whatever reason, is started again: at once the first
 // time, then after a pause that doubles up to a second while it keeps dying.
-// SIGTERM (also SIGINT, SIGPWR) to PID 1 turns the machine off.
+// The daemons' power-off signal, SIGTERM, SIGINT or SIGPWR to PID 1 turns the
+// machine off.
 //
 // Daemons are executed relative to a directory that no path leads to, so nothing
 // in the guest can hide, replace or delete them. They get /dev/null as stdin, the
