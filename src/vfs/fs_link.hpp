@@ -36,7 +36,7 @@ enum class FsEvent : std::uint8_t {
 // Belongs to one event-loop thread, like the provider.
 class FsLink {
  public:
-  // `provider` and `log` must outlive the link and every Reply that is owed to it.
+  // `provider` and `log` must outlive the link.
   // `on_output` is called when there is output that no call of the owner's brought
   // forth: an answer that a provider gave later. It must not call the link back at
   // once; the owner's next turn does.

@@ -446,6 +446,7 @@ void FuseMount::process(MutableBytes message) {
 }
 
 void FuseMount::send(std::span<const iovec> parts) {
+  if (!shared_->sink) return;  // nor may anything else be touched
   fuse_out_header header;
   GONDOLIN_CHECK(!parts.empty() && parts[0].iov_len == sizeof(header));
   std::memcpy(&header, parts[0].iov_base, sizeof(header));
@@ -454,7 +455,6 @@ void FuseMount::send(std::span<const iovec> parts) {
     log().line(DebugTopic::kVfs, "answer " + std::to_string(header.unique) + ": " +
                                      std::generic_category().message(-header.error));
   }
-  if (!shared_->sink) return;
   if (abandoned_) return shared_->sink({});
   std::array<Bytes, 4> views;
   GONDOLIN_CHECK(parts.size() <= views.size());

@@ -42,7 +42,8 @@ class FuseSession {
   // It must not call the session back.
   using Sink = std::function<void(std::span<const Bytes> parts)>;
 
-  // `provider` and `log` must outlive the session and every Reply it has given out.
+  // `log` must outlive the session, and so must `provider`, which may be gone when the
+  // last Reply is answered if what it answers is an error.
   FuseSession(Provider& provider, Sink sink, const DebugLog& log);
   FuseSession(const FuseSession&) = delete;
   FuseSession& operator=(const FuseSession&) = delete;
