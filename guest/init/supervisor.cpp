@@ -28,7 +28,7 @@ constexpr std::chrono::seconds kPoliteShutdown{1};
 sigset_t watched_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGPWR})
+  for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGPWR, guest::kPowerOffSignal})
     sigaddset(&set, signal);
   return set;
 }
