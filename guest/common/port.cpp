@@ -70,9 +70,14 @@ Result<std::size_t> Port::read(MutableBytes space) {
   if (count > 0) return static_cast<std::size_t>(count);
   if (count == 0 && is_socket_) return fail(ErrorCode::kClosed, "the host end was closed");
   if (count < 0 && errno == EINTR) return 0;
-  if (count < 0 && errno != EAGAIN) return fail_errno("reading the port", errno);
+  if (count < 0 && errno != EAGAIN) return failed("reading the port");
   readable_ = false;
   return 0;
+}
+
+tl::unexpected<Error> Port::failed(const char* what) const {
+  bool closed = is_socket_ && (errno == EPIPE || errno == ECONNRESET);
+  return closed ? fail(ErrorCode::kClosed, "the host end was closed") : fail_errno(what, errno);
 }
 
 Result<std::size_t> Port::write(Bytes frames) {
@@ -80,7 +85,7 @@ Result<std::size_t> Port::write(Bytes frames) {
   ssize_t count = ::write(fd_.get(), frames.data(), frames.size());
   if (count > 0) return static_cast<std::size_t>(count);
   if (count < 0 && errno == EINTR) return 0;
-  if (count < 0 && errno != EAGAIN) return fail_errno("writing the port", errno);
+  if (count < 0 && errno != EAGAIN) return failed("writing the port");
   writable_ = false;
   return 0;
 }

@@ -55,6 +55,9 @@ class Port {
   [[nodiscard]] Result<std::size_t> write(Bytes frames);
 
  private:
+  // The error errno stands for.
+  [[nodiscard]] tl::unexpected<Error> failed(const char* what) const;
+
   UniqueFd fd_;
   bool is_socket_ = false;
   bool readable_ = true;

@@ -5,7 +5,7 @@
 
 namespace gondolin::guest {
 
-// Sent to process 1: end every process, write back, unmount, power off.
-inline constexpr int kPowerOffSignal = SIGUSR2;
+// Sent to process 1, which ends every process, unmounts and turns the machine off.
+inline constexpr int kPowerOffSignal = SIGPWR;
 
 }  // namespace gondolin::guest

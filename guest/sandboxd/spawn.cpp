@@ -62,9 +62,10 @@ void restore_defaults(const ChildDefaults& defaults) {
     limit.rlim_cur = defaults.file_limit;
     ::setrlimit(RLIMIT_NOFILE, &limit);
   }
+  // The daemons have a score that keeps them from being chosen.
   int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (fd >= 0) {
-    ssize_t written = ::write(fd, defaults.oom_score_adj.data(), defaults.oom_score_adj.size());
+    ssize_t written = ::write(fd, "0", 1);
     static_cast<void>(written);  // without /proc the score simply stays as it is
     ::close(fd);
   }

@@ -16,7 +16,6 @@ namespace gondolin::guest {
 // What the daemon changed about itself and its children get back.
 struct ChildDefaults {
   std::uint64_t file_limit = 1024;  // soft limit of open files
-  std::string oom_score_adj = "0";
 };
 
 // The daemon's ends of what a program is connected to; invalid where there is nothing.

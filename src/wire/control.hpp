@@ -83,11 +83,11 @@ struct TerminalSize {
 
 // Host to guest.
 struct Spawn {
-  std::vector<std::string> argv;  // not empty; argv[0] is looked up in PATH
-  std::vector<std::string>
-      environment;  // "NAME=value", added to the guest's defaults, later ones win
-  std::string cwd;  // empty is the HOME of the environment
-  std::optional<TerminalSize> terminal;  // run on a terminal of this size
+  std::vector<std::string> argv{};  // not empty; argv[0] is looked up in PATH
+  // "NAME=value" each, added to the guest's defaults; later ones win.
+  std::vector<std::string> environment{};
+  std::string cwd{};  // empty is the HOME of the environment
+  std::optional<TerminalSize> terminal{};  // run on a terminal of this size
   bool operator==(const Spawn&) const = default;
 };
 struct Resize {
