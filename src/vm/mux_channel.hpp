@@ -21,6 +21,7 @@
 #include "base/bytes.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "io/deadline.hpp"
 #include "io/signal.hpp"
 #include "io/stream.hpp"
 #include "vm/channel_event.hpp"
@@ -55,10 +56,15 @@ class MuxStream final : public ByteStream {
 
  private:
   friend class MuxCore;
+  // The mux knows the stream until it is kOver.
   enum class State : std::uint8_t { kOpening, kOpen, kOver };
 
   MuxStream(std::shared_ptr<MuxCore> core, wire::StreamId id);
 
+  // The guest answered the open; sent bytes; reset the stream.
+  void on_opened(std::uint32_t os_error);
+  void on_readable();
+  void on_peer_reset();
   // Both directions are over: operations return `why` from now on.
   void end(Error why);
   [[nodiscard]] tl::unexpected<Error> ended() const;
@@ -68,7 +74,6 @@ class MuxStream final : public ByteStream {
   std::shared_ptr<MuxCore> core_;
   wire::StreamId id_;
   State state_ = State::kOpening;
-  bool in_mux_ = true;                   // the mux still knows the stream
   bool peer_reset_ = false;              // the guest reset it; what was received is still there
   bool finished_ = false;                // shutdown_write() was called
   bool ends_ = false;                    // end_after_received() was called
@@ -82,7 +87,7 @@ class MuxStream final : public ByteStream {
 
 class MuxChannel {
  public:
-  // Drives the port behind `socket` (a connected, non-blocking stream socket).
+  // Drives the port behind `socket` (a connected stream socket).
   // `name` is the guest daemon's, for messages. `sink` hears kUp, kRestarted and
   // kFailed; it is not called from the constructor.
   MuxChannel(const boost::asio::any_io_executor& executor, UniqueFd socket, std::string name,
@@ -100,6 +105,9 @@ class MuxChannel {
   // the answer. kUnavailable when the guest end is not there, kLimit when too many
   // streams are open.
   [[nodiscard]] Result<std::unique_ptr<MuxStream>> open(Bytes target);
+
+  // For the deadlines of those who use the channel.
+  [[nodiscard]] DeadlineQueue& deadlines();
 
   // Closes the port: every stream is reset, the sink is not called any more.
   void close();

@@ -23,9 +23,9 @@
 #include "base/debug_log.hpp"
 #include "base/result.hpp"
 #include "io/stream.hpp"
+#include "vfs/provider.hpp"
 #include "vm/accelerator.hpp"
 #include "vm/control_client.hpp"
-#include "vm/fs_channel.hpp"
 
 namespace gondolin::vm {
 
@@ -52,9 +52,8 @@ struct VmOptions {
   unsigned cpus = 2;           // 1 to 64
   AcceleratorChoice accelerator = AcceleratorChoice::kAuto;
   std::string hostname = "gondolin";
-  // Serves the guest's FUSE mount at /etc/gondolin; called for every guest end of
-  // the fs port that comes up. Required.
-  FsServerFactory fs;
+  // Serves the guest's mount at /etc/gondolin, through restarts of its daemon. Required.
+  std::shared_ptr<vfs::Provider> config;
 };
 
 class Vm {
@@ -63,11 +62,10 @@ class Vm {
   // answers, and its clock, entropy and hostname are set. kInvalidArgument for
   // options out of range, kUnavailable when QEMU or the accelerator asked for is
   // missing (the message says what to install or do), kTimeout or kIo with the
-  // console's last lines when the guest does not come up. `log` must outlive the
-  // Vm. Returns within some 2 minutes whatever happens, normally in seconds.
+  // console's last lines when the guest does not come up. Returns within some 2 minutes whatever
+  // happens, normally in seconds.
   [[nodiscard]] static Awaitable<Result<std::unique_ptr<Vm>>> start(
-      boost::asio::any_io_executor executor, VmOptions options, VmEventSink sink,
-      const DebugLog& log);
+      boost::asio::any_io_executor executor, VmOptions options, VmEventSink sink, DebugLog log);
 
   Vm(const Vm&) = delete;
   Vm& operator=(const Vm&) = delete;

@@ -1,0 +1,271 @@
+#include "vm/guest.hpp"
+
+#include <sys/random.h>
+
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "io/spawn.hpp"
+
+namespace gondolin::vm {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t kConsoleLines = 40;
+constexpr std::size_t kErrorLines = 10;
+constexpr auto kPrepareDeadline = 20s;
+constexpr auto kPowerOffLimit = 2s;
+constexpr auto kQuitLimit = 400ms;
+constexpr auto kKillLimit = 500ms;
+
+Result<ByteBuffer> fresh_entropy() {
+  ByteBuffer bytes(64);
+  ssize_t count = 0;
+  do {
+    count = ::getrandom(bytes.data(), bytes.size(), 0);
+  } while (count < 0 && errno == EINTR);
+  if (count != static_cast<ssize_t>(bytes.size())) return fail_errno("getrandom", errno);
+  return bytes;
+}
+
+std::string random_machine_id(Bytes entropy) {
+  std::string id;
+  for (std::byte byte : entropy)
+    id += fmt::format("{:02x}", static_cast<unsigned>(byte));
+  return id;
+}
+
+}  // namespace
+
+Guest::Guest(const boost::asio::any_io_executor& executor, std::string hostname, VmEventSink sink,
+             DebugLog log)
+    : hostname_(std::move(hostname)),
+      sink_(std::move(sink)),
+      log_(std::move(log)),
+      deadlines_(executor),
+      boot_changed_(executor),
+      ended_(executor),
+      stopped_(executor) {}
+
+Guest::~Guest() = default;
+
+Result<std::unique_ptr<Guest>> Guest::launch(const boost::asio::any_io_executor& executor,
+                                             const GuestOptions& options, VmEventSink sink,
+                                             DebugLog log) {
+  std::unique_ptr<Guest> guest(
+      new Guest(executor, options.hostname, std::move(sink), std::move(log)));
+  auto qemu = start_qemu(executor, options.qemu, options.machine,
+                         [self = guest.get()](ChildExit exit) { self->on_exit(exit); });
+  if (!qemu) return tl::unexpected(qemu.error());
+  guest->qemu_ = std::move(qemu->process);
+  guest->connect(executor, std::move(qemu->sockets), options.config);
+  guest->debug(fmt::format("started QEMU, process {}, with {}", guest->pid(),
+                           accelerator_name(options.machine.accelerator)));
+  return guest;
+}
+
+void Guest::connect(const boost::asio::any_io_executor& executor, QemuSockets sockets,
+                    std::shared_ptr<vfs::Provider> config) {
+  console_ = std::make_unique<TailReader>(executor, std::move(sockets.console), kConsoleLines);
+  errors_ = std::make_unique<TailReader>(executor, std::move(sockets.error_output), kErrorLines);
+  qmp_ = std::make_unique<Qmp>(executor, std::move(sockets.qmp),
+                               [this](const std::string& name, const nlohmann::json& data) {
+                                 debug("QEMU event " + name);
+                                 if (name != "SHUTDOWN" || !data.is_object()) return;
+                                 auto reason = data.find("reason");
+                                 if (reason != data.end() && reason->is_string())
+                                   shutdown_reason_ = *reason;
+                               });
+  control_channel_ = std::make_unique<MuxChannel>(executor, std::move(sockets.control), "sandboxd",
+                                                  channel_sink("sandboxd", &Guest::control_up_));
+  ingress_channel_ =
+      std::make_unique<MuxChannel>(executor, std::move(sockets.ingress), "sandboxingress",
+                                   channel_sink("sandboxingress", &Guest::ingress_up_));
+  fs_channel_ = std::make_unique<FsChannel>(executor, std::move(sockets.fs), std::move(config),
+                                            log_, channel_sink("sandboxfs", &Guest::mounted_));
+  control_ = std::make_unique<ControlClient>(*control_channel_);
+  opener_ = std::make_unique<GuestOpener>(*ingress_channel_);
+}
+
+ChannelEventSink Guest::channel_sink(std::string daemon, bool Guest::* is_up) {
+  // The fs port is of use only once its mount is.
+  auto sign = is_up == &Guest::mounted_ ? ChannelEvent::Kind::kMounted : ChannelEvent::Kind::kUp;
+  return [this, daemon = std::move(daemon), is_up, sign](const ChannelEvent& event) {
+    ++events_;
+    if (event.kind == sign) this->*is_up = true;
+    switch (event.kind) {
+      case ChannelEvent::Kind::kUp:
+        debug(daemon + " is up");
+        break;
+      case ChannelEvent::Kind::kMounted:
+        debug(daemon + " has its mount");
+        break;
+      case ChannelEvent::Kind::kRestarted:
+        sink_({VmEvent::Kind::kDaemonRestarted, daemon + " restarted in the guest"});
+        break;
+      case ChannelEvent::Kind::kFailed: {
+        std::string what = daemon + " broke the protocol: " + printable(event.message);
+        if (!channel_failure_) channel_failure_ = Error{ErrorCode::kProtocol, what, 0};
+        sink_({VmEvent::Kind::kProtocolError, what});
+        break;
+      }
+    }
+    boot_changed_.notify();
+  };
+}
+
+void Guest::debug(const std::string& line) const {
+  if (!log_.enabled(DebugTopic::kProtocol)) return;
+  auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - started_);
+  log_.line(DebugTopic::kProtocol, fmt::format("vm: {} ms: {}", elapsed.count(), line));
+}
+
+// --- boot ------------------------------------------------------------------------
+
+std::optional<Error> Guest::boot_failure() const {
+  if (exit_) return Error{ErrorCode::kIo, describe_end(), 0};
+  if (channel_failure_) return channel_failure_;
+  return boot_timeout_;
+}
+
+std::uint64_t Guest::signs_of_life() const {
+  return events_ + console_->bytes_read();
+}
+
+Awaitable<Status> Guest::boot(const BootLimits& limits) {
+  auto give_up = [this](std::chrono::milliseconds limit) {
+    boot_timeout_ = Error{ErrorCode::kTimeout,
+                          fmt::format("the guest gave no sign of being ready within {} s",
+                                      std::chrono::duration<double>(limit).count()),
+                          0};
+    boot_changed_.notify();
+  };
+  Deadline total(deadlines_, [&] { give_up(limits.total); });
+  std::uint64_t seen = 0;
+  std::function<void()> check_silence;
+  Deadline silence(deadlines_, [&] { check_silence(); });
+  check_silence = [&] {
+    if (std::exchange(seen, signs_of_life()) == signs_of_life()) return give_up(limits.silence);
+    silence.arm(limits.silence);
+  };
+  total.arm(limits.total);
+  silence.arm(limits.silence);
+
+  if (auto up = co_await wait_until(&Guest::control_up_); !up) co_return up;
+  if (auto prepared = co_await prepare(); !prepared) co_return prepared;
+  if (auto up = co_await wait_until(&Guest::mounted_); !up) co_return up;
+  if (auto up = co_await wait_until(&Guest::ingress_up_); !up) co_return up;
+  booted_ = true;
+  debug("ready");
+  co_return Status{};
+}
+
+Awaitable<Status> Guest::wait_until(bool Guest::* is_up) {
+  while (!(this->*is_up)) {
+    if (auto failure = boot_failure()) co_return tl::unexpected(*failure);
+    co_await boot_changed_.wait();
+  }
+  co_return Status{};
+}
+
+Awaitable<Status> Guest::prepare() {
+  auto entropy = fresh_entropy();
+  auto identity = fresh_entropy();
+  if (!entropy) co_return tl::unexpected(entropy.error());
+  if (!identity) co_return tl::unexpected(identity.error());
+  auto now = std::chrono::system_clock::now().time_since_epoch();
+  wire::PrepareTarget target{
+      .wall_clock_ns = static_cast<std::uint64_t>(
+          std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()),
+      .entropy = std::move(*entropy),
+      .hostname = hostname_,
+      .machine_id = random_machine_id(Bytes(*identity).first(16)),
+  };
+  auto prepared = co_await control_->prepare(target, kPrepareDeadline);
+  if (!prepared) {
+    if (auto failure = boot_failure()) co_return tl::unexpected(*failure);
+    co_return fail(
+        prepared.error().code,
+        "sandboxd could not set the guest's clock, entropy and name: " + prepared.error().message);
+  }
+  debug("the guest has its clock, entropy and name");
+  co_return prepared;
+}
+
+// --- the end -----------------------------------------------------------------------
+
+void Guest::on_exit(ChildExit exit) {
+  exit_ = exit;
+  console_->catch_up();
+  errors_->catch_up();
+  debug("QEMU " + exit.describe());
+  // Streams must not wait for the sockets' ends to be noticed.
+  control_channel_->close();
+  ingress_channel_->close();
+  fs_channel_->close();
+  if (booted_ && !stopping_) sink_({VmEvent::Kind::kGuestDied, describe_end()});
+  boot_changed_.notify();
+  ended_.notify();
+  stopped_.notify();
+}
+
+std::string Guest::describe_end() const {
+  for (const std::string& line : console_->lines()) {
+    std::size_t at = line.find("Kernel panic");
+    if (at != std::string::npos) return "the guest's kernel panicked: " + line.substr(at);
+  }
+  if (exit_->signal == 0 && exit_->code == 0) {
+    if (shutdown_reason_.starts_with("guest-")) return "the guest powered off";
+    return "QEMU ended";
+  }
+  std::string why = "QEMU " + exit_->describe();
+  auto errors = errors_->lines();
+  if (!errors.empty()) why += ": " + errors.back();
+  return why;
+}
+
+Awaitable<std::string> Guest::wait() {
+  while (!exit_)
+    co_await ended_.wait();
+  co_return describe_end();
+}
+
+Awaitable<bool> Guest::ended_within(std::chrono::milliseconds limit) {
+  bool expired = false;
+  Deadline deadline(deadlines_, [&] {
+    expired = true;
+    stopped_.notify();
+  });
+  deadline.arm(limit);
+  while (!exit_ && !expired)
+    co_await stopped_.wait();
+  co_return exit_.has_value();
+}
+
+Awaitable<void> Guest::stop() {
+  stopping_ = true;
+  auto begun = std::chrono::steady_clock::now();
+  if (!exit_ && control_up_ && (co_await control_->power_off(kPowerOffLimit)).has_value()) {
+    auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - begun);
+    if (spent < kPowerOffLimit && co_await ended_within(kPowerOffLimit - spent)) co_return;
+  }
+  if (exit_) co_return;
+  debug("the guest did not power off; asking QEMU to quit");
+  if ((co_await qmp_->execute("quit", nullptr, kQuitLimit)).has_value() &&
+      co_await ended_within(kQuitLimit / 2)) {
+    co_return;
+  }
+  if (exit_) co_return;
+  debug("QEMU did not quit; killing it");
+  qemu_->kill();
+  co_await ended_within(kKillLimit);
+}
+
+}  // namespace gondolin::vm

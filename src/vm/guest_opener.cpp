@@ -1,0 +1,32 @@
+#include "vm/guest_opener.hpp"
+
+#include <array>
+
+#include "vm/stream_deadline.hpp"
+
+namespace gondolin::vm {
+namespace {
+
+// What sandboxingress takes as the target of a stream: the port, little-endian.
+std::array<std::byte, 2> encode_target(Port port) {
+  auto number = static_cast<unsigned>(port);
+  return {std::byte(number & 0xff), std::byte(number >> 8)};
+}
+
+}  // namespace
+
+Awaitable<Result<std::unique_ptr<ByteStream>>> GuestOpener::open(
+    Port port, std::span<const Bytes> first, std::chrono::milliseconds deadline) {
+  auto opened = channel_.open(encode_target(port));
+  if (!opened) co_return tl::unexpected(opened.error());
+  std::unique_ptr<MuxStream> stream = std::move(*opened);
+
+  StreamDeadline limit(channel_.deadlines(), *stream, deadline);
+  Status written = co_await stream->write(first);
+  // A refusal ends the stream and so shows in the write already when that waits.
+  Status answered = written ? co_await stream->opened() : written;
+  if (!answered) co_return tl::unexpected(limit.explain(answered.error()));
+  co_return std::unique_ptr<ByteStream>(std::move(stream));
+}
+
+}  // namespace gondolin::vm

@@ -1,0 +1,109 @@
+#include "vm/mux_channel.hpp"
+
+#include <utility>
+
+#include "vm/mux_core.hpp"
+
+namespace gondolin::vm {
+
+MuxCore::MuxCore(const asio::any_io_executor& executor, UniqueFd socket, std::string name,
+                 ChannelEventSink sink)
+    : PortPump(executor, std::move(socket), std::move(sink)),
+      name_(std::move(name)),
+      mux_({.role = wire::Role::kHost}),
+      deadlines_(executor) {}
+
+Result<std::unique_ptr<MuxStream>> MuxCore::open(Bytes target) {
+  if (closed()) return fail(ErrorCode::kUnavailable, "the guest's " + name_ + " is gone");
+  if (!mux_.up()) return fail(ErrorCode::kUnavailable, "the guest's " + name_ + " is not up");
+  auto id = mux_.open(target);
+  if (!id) return tl::unexpected(id.error());
+  auto self = std::static_pointer_cast<MuxCore>(shared_from_this());
+  std::unique_ptr<MuxStream> stream(new MuxStream(std::move(self), *id));
+  streams_.emplace(static_cast<std::uint32_t>(*id), stream.get());
+  schedule_flush();
+  return stream;
+}
+
+void MuxCore::release(MuxStream& stream) {
+  streams_.erase(static_cast<std::uint32_t>(stream.id()));
+  mux_.close(stream.id());
+  schedule_flush();
+}
+
+Result<bool> MuxCore::handle_event() {
+  auto event = mux_.next_event();
+  if (!event) return tl::unexpected(event.error());
+  if (*event) act_on(**event);
+  return event->has_value();
+}
+
+void MuxCore::act_on(const wire::MuxEvent& event) {
+  using Kind = wire::MuxEvent::Kind;
+  if (event.kind == Kind::kUp) {
+    end_streams("the guest's " + name_ + " was restarted");
+    return tell_up();
+  }
+  auto found = streams_.find(static_cast<std::uint32_t>(event.stream));
+  if (found == streams_.end()) return;
+  MuxStream& stream = *found->second;
+  switch (event.kind) {
+    case Kind::kOpened:
+      if (event.code != 0) streams_.erase(found);  // as the mux did
+      return stream.on_opened(event.code);
+    case Kind::kReadable:
+      return stream.on_readable();
+    case Kind::kEnd:
+      return stream.readable_.notify();
+    case Kind::kWritable:
+      return stream.writable_.notify();
+    case Kind::kReset:
+      return stream.on_peer_reset();
+    case Kind::kUp:
+    case Kind::kRenew:
+    case Kind::kOpen:
+      return;  // the first is dealt with above, the others are the guest's
+  }
+}
+
+void MuxCore::on_close() {
+  end_streams("the channel to the guest's " + name_ + " is closed");
+}
+
+void MuxCore::end_streams(const std::string& why) {
+  for (auto& [id, stream] : std::exchange(streams_, {}))
+    stream->end({ErrorCode::kReset, why});
+}
+
+MuxChannel::MuxChannel(const asio::any_io_executor& executor, UniqueFd socket, std::string name,
+                       ChannelEventSink sink)
+    : core_(std::make_shared<MuxCore>(executor, std::move(socket), std::move(name),
+                                      std::move(sink))) {
+  core_->start();
+}
+
+MuxChannel::~MuxChannel() {
+  core_->close();
+}
+
+asio::any_io_executor MuxChannel::executor() const {
+  return core_->executor();
+}
+
+bool MuxChannel::up() const {
+  return !core_->closed() && core_->mux().up();
+}
+
+Result<std::unique_ptr<MuxStream>> MuxChannel::open(Bytes target) {
+  return core_->open(target);
+}
+
+DeadlineQueue& MuxChannel::deadlines() {
+  return core_->deadlines();
+}
+
+void MuxChannel::close() {
+  core_->close();
+}
+
+}  // namespace gondolin::vm

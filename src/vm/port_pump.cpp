@@ -1,0 +1,113 @@
+#include "vm/port_pump.hpp"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "io/spawn.hpp"
+
+namespace gondolin::vm {
+
+PortPump::PortPump(const asio::any_io_executor& executor, UniqueFd socket, ChannelEventSink sink)
+    : socket_(executor, asio::local::stream_protocol(), socket.release()),
+      sink_(std::move(sink)),
+      room_(executor) {
+  socket_.non_blocking(true);
+}
+
+void PortPump::start() {
+  spawn(executor(), [self = shared_from_this()] { return self->read_loop(); });
+  schedule_flush();
+}
+
+void PortPump::close() {
+  if (std::exchange(closed_, true)) return;
+  sink_ = nullptr;
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  room_.notify();
+  on_close();
+}
+
+Awaitable<void> PortPump::read_loop() {
+  while (!closed_) {
+    MutableBytes space = input_space();
+    if (space.empty()) {
+      co_await room_.wait();
+      continue;
+    }
+    boost::system::error_code error;
+    std::size_t count = co_await socket_.async_receive(
+        asio::buffer(space.data(), space.size()), asio::redirect_error(asio::use_awaitable, error));
+    if (closed_) co_return;
+    if (error) {
+      // QEMU is gone; whoever watches the process says so.
+      close();
+      co_return;
+    }
+    input_received(count);
+    if (!handle_events()) co_return;
+    schedule_flush();
+  }
+}
+
+bool PortPump::handle_events() {
+  while (!closed_) {
+    auto handled = handle_event();
+    if (!handled) {
+      tell(ChannelEvent::Kind::kFailed, handled.error().message);
+      close();
+      return false;
+    }
+    if (!*handled) return true;
+  }
+  return false;
+}
+
+void PortPump::schedule_flush() {
+  if (closed_ || blocked_ || std::exchange(flush_scheduled_, true)) return;
+  asio::post(executor(), [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->flush();
+  });
+}
+
+void PortPump::flush() {
+  flush_scheduled_ = false;
+  while (!closed_ && !blocked_) {
+    Bytes bytes = output();
+    if (bytes.empty()) return room_.notify();
+    ssize_t count = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) return wait_until_writable();
+      return close();  // as in read_loop()
+    }
+    output_sent(static_cast<std::size_t>(count));
+    if (!handle_events()) return;  // room may have come back
+  }
+}
+
+void PortPump::wait_until_writable() {
+  blocked_ = true;
+  socket_.async_wait(asio::socket_base::wait_write,
+                     [self = shared_from_this()](boost::system::error_code) {
+                       self->blocked_ = false;
+                       self->flush();
+                     });
+}
+
+void PortPump::tell(ChannelEvent::Kind kind, std::string message) {
+  auto sink = sink_;  // it may close the pump, and with that itself
+  if (sink) sink({kind, std::move(message)});
+}
+
+void PortPump::tell_up() {
+  tell(std::exchange(was_up_, true) ? ChannelEvent::Kind::kRestarted : ChannelEvent::Kind::kUp);
+}
+
+}  // namespace gondolin::vm

@@ -1,0 +1,80 @@
+// Moves bytes between the socket of a port and a protocol's state machine.
+//
+// wire::Mux and vfs::FsLink have the same shape: space to read into, events to take
+// out, output to send. A PortPump is the turn of the loop around such a machine. One
+// coroutine reads; what a turn produced leaves in one send at its end, or as soon
+// as the socket takes bytes again.
+//
+// One event-loop thread. Kept alive by its owner and by what it has in progress,
+// which close() ends.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include <boost/asio/local/stream_protocol.hpp>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "io/signal.hpp"
+#include "io/stream.hpp"
+#include "vm/channel_event.hpp"
+
+namespace gondolin::vm {
+
+class PortPump : public std::enable_shared_from_this<PortPump> {
+ public:
+  PortPump(const PortPump&) = delete;
+  PortPump& operator=(const PortPump&) = delete;
+  virtual ~PortPump() = default;
+
+  // Begins to read and write. Call once, when a shared pointer owns the pump.
+  void start();
+  // Nothing is read, written or told any more. May be called again.
+  void close();
+  [[nodiscard]] bool closed() const { return closed_; }
+
+  [[nodiscard]] asio::any_io_executor executor() { return socket_.get_executor(); }
+
+  // Sends what the machine has to say at the end of this turn of the loop.
+  void schedule_flush();
+
+ protected:
+  // `socket` is a connected stream socket.
+  PortPump(const asio::any_io_executor& executor, UniqueFd socket, ChannelEventSink sink);
+
+  // --- the machine; see wire/mux.hpp for the meaning ---
+  [[nodiscard]] virtual MutableBytes input_space() = 0;
+  virtual void input_received(std::size_t count) = 0;
+  [[nodiscard]] virtual Bytes output() = 0;
+  virtual void output_sent(std::size_t count) = 0;
+  // Takes the next event out and acts on it; false when there was none. An error
+  // means that the guest broke the protocol.
+  [[nodiscard]] virtual Result<bool> handle_event() = 0;
+  // The port is gone for good.
+  virtual void on_close() = 0;
+
+  // Tells the owner, who may close the pump over it.
+  void tell(ChannelEvent::Kind kind, std::string message = {});
+  // Tells that the guest end is there, for the first time or once more.
+  void tell_up();
+
+ private:
+  [[nodiscard]] Awaitable<void> read_loop();
+  // False when the pump was closed over what happened.
+  [[nodiscard]] bool handle_events();
+  void flush();
+  void wait_until_writable();
+
+  asio::local::stream_protocol::socket socket_;
+  ChannelEventSink sink_;
+  Signal room_;  // wakes a read loop that found no space
+  bool was_up_ = false;
+  bool closed_ = false;
+  bool flush_scheduled_ = false;
+  bool blocked_ = false;  // the socket takes nothing now; wait_until_writable() is on
+};
+
+}  // namespace gondolin::vm

@@ -1,0 +1,45 @@
+// The command line that QEMU is started with. A pure function of its input.
+//
+// The machine is a microvm with what the guest needs and nothing else: a serial
+// console, a read-only disk, and one virtio-serial device with our three ports. There
+// is no network device, no monitor but ours, no configuration file and no default
+// device, and QEMU's seccomp filter keeps it from starting programs.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vm/accelerator.hpp"
+
+namespace gondolin::vm {
+
+// The descriptors QEMU inherits, each one end of a socket pair.
+struct QemuFds {
+  static constexpr int kQmp = 3;
+  static constexpr int kConsole = 4;
+  static constexpr int kControl = 5;
+  static constexpr int kFs = 6;
+  static constexpr int kIngress = 7;
+};
+
+struct MachineOptions {
+  std::filesystem::path kernel;
+  std::filesystem::path initramfs;
+  std::filesystem::path root;
+  unsigned memory_mib = 1024;
+  unsigned cpus = 2;
+  Accelerator accelerator = Accelerator::kTcg;
+  // Of the host's time stamp counter; only emulation uses it.
+  std::optional<std::uint32_t> tsc_khz;
+};
+
+// The arguments behind the program's name.
+[[nodiscard]] std::vector<std::string> qemu_arguments(const MachineOptions& machine);
+
+// The guest kernel's command line, part of the above.
+[[nodiscard]] std::string kernel_command_line(const MachineOptions& machine);
+
+}  // namespace gondolin::vm

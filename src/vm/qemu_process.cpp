@@ -1,0 +1,73 @@
+#include "vm/qemu_process.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/check.hpp"
+
+namespace gondolin::vm {
+namespace {
+
+struct Pair {
+  UniqueFd ours;
+  UniqueFd theirs;
+};
+
+Result<Pair> make_socket_pair() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return fail_errno("socketpair", errno);
+  }
+  return Pair{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+Result<Pair> make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno("pipe2", errno);
+  return Pair{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+}  // namespace
+
+Result<RunningQemu> start_qemu(const boost::asio::any_io_executor& executor,
+                               const std::filesystem::path& qemu, const MachineOptions& machine,
+                               std::function<void(ChildExit)> on_exit) {
+  RunningQemu running;
+  QemuSockets& ours = running.sockets;
+  ChildOptions child{.program = qemu.string(), .arguments = {qemu.string()}};
+  for (std::string& argument : qemu_arguments(machine)) {
+    child.arguments.push_back(std::move(argument));
+  }
+
+  constexpr std::array<std::pair<int, UniqueFd QemuSockets::*>, 5> kSockets = {{
+      {QemuFds::kQmp, &QemuSockets::qmp},
+      {QemuFds::kConsole, &QemuSockets::console},
+      {QemuFds::kControl, &QemuSockets::control},
+      {QemuFds::kFs, &QemuSockets::fs},
+      {QemuFds::kIngress, &QemuSockets::ingress},
+  }};
+  for (auto [number, socket] : kSockets) {
+    auto pair = make_socket_pair();
+    if (!pair) return tl::unexpected(pair.error());
+    // The first descriptor of a child is its number 3.
+    GONDOLIN_CHECK(static_cast<int>(child.descriptors.size()) + 3 == number);
+    ours.*socket = std::move(pair->ours);
+    child.descriptors.push_back(std::move(pair->theirs));
+  }
+  auto pipe = make_pipe();
+  if (!pipe) return tl::unexpected(pipe.error());
+  ours.error_output = std::move(pipe->ours);
+  child.error_output = std::move(pipe->theirs);
+
+  auto process = ChildProcess::start(executor, std::move(child), std::move(on_exit));
+  if (!process) return tl::unexpected(process.error());
+  running.process = std::move(*process);
+  return running;
+}
+
+}  // namespace gondolin::vm
