@@ -7,16 +7,17 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "gondolin/debug.hpp"
+#include "gondolin/image.hpp"
 #include "gondolin/ingress.hpp"
 
 namespace gondolin {
@@ -39,15 +40,16 @@ struct VmEvent {
 };
 
 struct VmOptions {
-  // What ImageStore::resolve() or ImageStore::build() takes and gives: a tag or an id.
-  std::string image = "default:latest";
-  // Where images are kept; empty for the default store (see ImageStore).
-  std::filesystem::path image_store;
+  // A tag or an id that ImageStore::resolve() finds in the store.
+  std::string image = kDefaultImage;
+  ImageStoreOptions image_store;
   unsigned memory_mib = 1024;  // the guest's memory, 128 to 1,048,576 MiB
   unsigned cpus = 2;           // virtual CPUs, 1 to 64
   Accelerator accelerator = Accelerator::kAuto;
   std::function<void(const VmEvent&)> on_event;
   DebugOptions debug;
+  // Ends a create() that is in progress, which then throws kCancelled.
+  std::stop_token cancel;
 };
 
 struct TerminalSize {
@@ -90,6 +92,11 @@ class Process {
   // wrote has been read.
   std::size_t read_stdout(std::span<std::byte> buffer);
   std::size_t read_stderr(std::span<std::byte> buffer);
+
+  // Nobody will read the stream any more: the program's next write to it fails as
+  // on a closed pipe. Closing stdout ends stdin too. Does not block.
+  void close_stdout();
+  void close_stderr();
 
   // Returns when all bytes are on their way. False when the program no longer
   // reads: further writes are useless.

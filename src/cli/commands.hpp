@@ -1,6 +1,8 @@
 // The commands of the program `gondolin`, one file each.
 #pragma once
 
+#include <exception>
+#include <stdexcept>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -27,6 +29,9 @@ void add_gateway_command(CLI::App& app, Invocation& invocation);
 void add_image_command(CLI::App& app, Invocation& invocation);
 void add_exec_command(CLI::App& app, Invocation& invocation);
 void add_bash_command(CLI::App& app, Invocation& invocation);
+
+// Prints "gondolin: <what>" on stderr.
+void print_error(const std::exception& error);
 
 // The debug log that the environment variable GONDOLIN_DEBUG asks for, written to
 // stderr as "gondolin <topic>: <line>".

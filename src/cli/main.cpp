@@ -14,7 +14,7 @@ namespace gondolin::cli {
 namespace {
 
 int report(const std::exception& error) {
-  std::fprintf(stderr, "gondolin: %s\n", error.what());
+  print_error(error);
   return 1;
 }
 
@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
   try {
     return gondolin::cli::run(argc, argv);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "gondolin: %s\n", error.what());
+    gondolin::cli::print_error(error);
     return 1;
   }
 }

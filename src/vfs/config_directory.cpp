@@ -75,6 +75,12 @@ Result<std::uint64_t> ConfigDirectory::replace_if(std::uint64_t version, std::st
   return version_;
 }
 
+bool ConfigDirectory::has_other_files() const {
+  auto names = files_.listing();
+  return std::any_of(names.begin(), names.end(),
+                     [](const File* file) { return file->name != kListeners; });
+}
+
 void ConfigDirectory::set_status(std::string text) {
   status_ = [text = std::move(text)] { return text; };
 }

@@ -73,6 +73,10 @@ class ConfigDirectory final : public Provider {
   // when `content` is too large.
   [[nodiscard]] Result<std::uint64_t> replace_if(std::uint64_t version, std::string content);
 
+  // Whether there are more files than `listeners` and `status`: those that an editor
+  // keeps while it has the file on screen.
+  [[nodiscard]] bool has_other_files() const;
+
   // What `status` holds: a text, or what `source` says each time somebody looks.
   void set_status(std::string text);
   void set_status_source(StatusSource source) { status_ = std::move(source); }

@@ -1,0 +1,101 @@
+// An event loop on a thread of its own, and calls into it from other threads.
+#pragma once
+
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <type_traits>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include "base/check.hpp"
+#include "gondolin/error.hpp"
+#include "io/stream.hpp"
+
+namespace gondolin::api {
+
+// Runs until stop(). Whatever lives on the loop must be destroyed after stop() and
+// before this object: declare it behind, and call stop() first.
+class LoopThread {
+ public:
+  LoopThread() : thread_([this] { context_.run(); }) {}
+  ~LoopThread() { stop(); }
+  LoopThread(const LoopThread&) = delete;
+  LoopThread& operator=(const LoopThread&) = delete;
+
+  [[nodiscard]] asio::any_io_executor executor() { return context_.get_executor(); }
+
+  // Runs `work` on the loop and returns what it returns, or throws what it throws.
+  // kCancelled when the loop is stopped first; `work` is not running any more then.
+  // Not from the loop's own thread.
+  template <typename T>
+  T run(Awaitable<T> work) {
+    GONDOLIN_CHECK(std::this_thread::get_id() != thread_.get_id());
+    using Value = std::conditional_t<std::is_void_v<T>, bool, T>;
+    std::optional<Value> value;
+    std::exception_ptr failure;
+    bool done = false;
+    // The references are good: this frame stays until the coroutine has ended, or
+    // the thread that runs it has.
+    auto finish = [&] {
+      std::lock_guard lock(mutex_);
+      done = true;
+      changed_.notify_all();
+    };
+    auto body = [&](Awaitable<T> inner) -> Awaitable<void> {
+      try {
+        if constexpr (std::is_void_v<T>) {
+          co_await std::move(inner);
+        } else {
+          value.emplace(co_await std::move(inner));
+        }
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      finish();
+    };
+    asio::co_spawn(context_, body(std::move(work)), [](const std::exception_ptr&) {});
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return done || stopped_; });
+      if (!done) throw ApiError(ApiErrorCode::kCancelled, "the VM or gateway was closed");
+    }
+    if (failure) std::rethrow_exception(failure);
+    if constexpr (!std::is_void_v<T>) return std::move(*value);
+  }
+
+  // Calls `function` on the loop's thread, later; drops it when the loop is stopped.
+  template <typename Function>
+  void post(Function function) {
+    asio::post(context_, std::move(function));
+  }
+
+  // Ends the loop and waits for its thread. Calls of run() that wait throw. From
+  // any thread but the loop's; may be called again.
+  void stop() {
+    std::lock_guard once(stop_mutex_);
+    if (!thread_.joinable()) return;
+    context_.stop();
+    thread_.join();
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  asio::io_context context_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_{context_.get_executor()};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopped_ = false;
+  std::mutex stop_mutex_;
+  std::thread thread_;
+};
+
+}  // namespace gondolin::api

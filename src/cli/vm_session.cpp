@@ -1,0 +1,113 @@
+#include "cli/vm_session.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <map>
+#include <utility>
+
+#include "cli/commands.hpp"
+#include "cli/image_progress.hpp"
+#include "cli/notice.hpp"
+#include "gondolin/error.hpp"
+#include "gondolin/image.hpp"
+
+namespace gondolin::cli {
+namespace {
+
+const std::map<std::string, Accelerator> kAccelerators = {
+    {"auto", Accelerator::kAuto}, {"kvm", Accelerator::kKvm}, {"tcg", Accelerator::kTcg}};
+
+Ingress announce_gateway(Vm& vm, const IngressOptions& options) {
+  Ingress ingress = vm.enable_ingress(options);
+  if (std::string warning = ingress.bind_warning(); !warning.empty()) {
+    print_notice("gondolin: warning: " + warning);
+  }
+  print_notice("Ingress enabled: " + ingress.url());
+  print_notice("Configure routes by editing /etc/gondolin/listeners inside the VM.");
+  return ingress;
+}
+
+}  // namespace
+
+void add_vm_options(CLI::App& command, VmArguments& arguments) {
+  command.add_option("--image", arguments.image, "Image to boot: a tag or an id")
+      ->capture_default_str();
+  command.add_option("--memory", arguments.memory_mib, "Memory of the guest in MiB")
+      ->check(CLI::Range(128, 1048576))
+      ->capture_default_str();
+  command.add_option("--cpus", arguments.cpus, "Virtual CPUs")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  command
+      .add_option("--accel", arguments.accelerator,
+                  "auto (KVM where it works, else emulation), kvm or tcg")
+      ->transform(CLI::CheckedTransformer(kAccelerators).description(""))
+      ->type_name("ACCEL")
+      ->default_str("auto");
+  command.add_option("--env", arguments.environment, "Set a variable in the program's environment")
+      ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->take_all();
+  command.add_option("--cwd", arguments.cwd, "Directory to start the program in")
+      ->type_name("PATH");
+  command
+      .add_option("--listen", arguments.listen,
+                  "Open the ingress gateway on HOST:PORT, :PORT or PORT;\n"
+                  "without a value on 127.0.0.1 and a free port")
+      ->type_name("[HOST:PORT]")
+      ->expected(0, 1);
+  command
+      .add_option("--ingress-host", arguments.ingress_hosts,
+                  "Answer requests for this host name too; * for any")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
+  command.add_flag_callback(
+      "--disable-websockets", [&arguments] { arguments.allow_websockets = false; },
+      "Answer WebSocket upgrades with 501");
+}
+
+std::optional<IngressOptions> ingress_options(const VmArguments& arguments) {
+  if (!arguments.listen) return std::nullopt;
+  IngressOptions options;
+  options.listen = parse_listen_address(*arguments.listen);
+  options.allow_websockets = arguments.allow_websockets;
+  options.allowed_hosts = arguments.ingress_hosts;
+  return options;
+}
+
+VmSession start_vm(const VmArguments& arguments, const std::optional<IngressOptions>& ingress,
+                   const std::stop_token& cancel) {
+  ImageProgressPrinter progress;
+  ImageStore().ensure(arguments.image, progress.sink(), [&] { return cancel.stop_requested(); });
+  progress.finish();
+
+  VmOptions options;
+  options.image = arguments.image;
+  options.memory_mib = arguments.memory_mib;
+  options.cpus = arguments.cpus;
+  options.accelerator = arguments.accelerator;
+  options.on_event = [](const VmEvent& event) { print_notice("gondolin: " + event.message); };
+  options.debug = debug_options_from_environment();
+  options.cancel = cancel;
+
+  VmSession session{.vm = Vm::create(std::move(options)), .ingress = std::nullopt};
+  if (ingress) session.ingress = announce_gateway(session.vm, *ingress);
+  return session;
+}
+
+ExecOptions exec_options(const VmArguments& arguments) {
+  ExecOptions options;
+  options.cwd = arguments.cwd;
+  for (const std::string& entry : arguments.environment) {
+    auto equals = entry.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw CommandError("Invalid --env value: " + entry + " (write NAME=VALUE)");
+    }
+    options.env[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  return options;
+}
+
+}  // namespace gondolin::cli
