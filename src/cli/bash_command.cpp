@@ -17,6 +17,7 @@ void add_bash_command(CLI::App& app, Invocation& invocation) {
       "Ctrl-C goes to the program in the VM, Ctrl-] leaves and ends the VM.\n"
       "Example: gondolin bash --listen :8008");
   command->callback([arguments, &invocation] {
+    append_behind_dashes(*arguments, invocation);
     std::vector<std::vector<std::string>> programs = {{"bash"}, {"sh"}};
     if (!arguments->command.empty()) programs = {arguments->command};
     invocation.exit_code = run_guest_program(

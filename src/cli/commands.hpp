@@ -4,6 +4,7 @@
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -11,9 +12,19 @@
 
 namespace gondolin::cli {
 
-// What a command leaves behind for main(): the status to exit with.
+// One run of the program: what stands behind "--" on the command line, which no
+// command's options are looked for in, and the status that the command leaves for
+// main() to exit with.
 struct Invocation {
+  std::vector<std::string> behind_dashes;
   int exit_code = 0;
+};
+
+// The command line was understood by its form but makes no sense; main() exits
+// with 2.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
 };
 
 // The command line was understood; the work itself failed. main() prints

@@ -3,8 +3,11 @@
 //   0 done, 1 the work failed, 2 the command line was not understood;
 //   exec and bash pass on the exit status of the guest's program instead.
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "cli/commands.hpp"
 #include "gondolin/error.hpp"
@@ -16,6 +19,25 @@ namespace {
 int report(const std::exception& error) {
   print_error(error);
   return 1;
+}
+
+int report_usage(const std::exception& error) {
+  std::fprintf(stderr, "gondolin: %s (see gondolin --help)\n", error.what());
+  return 2;
+}
+
+// Takes what stands behind "--" aside: CLI11 drops the dashes behind an option whose
+// value may be left out, and would then look for options in the guest's command.
+// Returns the rest as CLI11 wants it, last first.
+std::vector<std::string> arguments_before_dashes(int argc, char** argv, Invocation& invocation) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+  if (dashes != arguments.end()) {
+    invocation.behind_dashes.assign(dashes + 1, arguments.end());
+    arguments.erase(dashes, arguments.end());
+  }
+  std::reverse(arguments.begin(), arguments.end());
+  return arguments;
 }
 
 int run(int argc, char** argv) {
@@ -34,12 +56,13 @@ int run(int argc, char** argv) {
   add_image_command(app, invocation);
 
   try {
-    app.parse(argc, argv);
+    app.parse(arguments_before_dashes(argc, argv, invocation));
   } catch (const CLI::Success& done) {
     return app.exit(done);
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "gondolin: %s (see gondolin --help)\n", error.what());
-    return 2;
+    return report_usage(error);
+  } catch (const UsageError& error) {
+    return report_usage(error);
   } catch (const ApiError& error) {
     return report(error);
   } catch (const CommandError& error) {

@@ -6,7 +6,6 @@
 #include <map>
 #include <utility>
 
-#include "cli/commands.hpp"
 #include "cli/image_progress.hpp"
 #include "cli/notice.hpp"
 #include "gondolin/error.hpp"
@@ -66,6 +65,11 @@ void add_vm_options(CLI::App& command, VmArguments& arguments) {
   command.add_flag_callback(
       "--disable-websockets", [&arguments] { arguments.allow_websockets = false; },
       "Answer WebSocket upgrades with 501");
+}
+
+void append_behind_dashes(VmArguments& arguments, const Invocation& invocation) {
+  arguments.command.insert(arguments.command.end(), invocation.behind_dashes.begin(),
+                           invocation.behind_dashes.end());
 }
 
 std::optional<IngressOptions> ingress_options(const VmArguments& arguments) {

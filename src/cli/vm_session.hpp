@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/commands.hpp"
 #include "gondolin/vm.hpp"
 
 namespace gondolin::cli {
@@ -30,6 +31,9 @@ struct VmArguments {
 // Adds the options to `command`; they are stored in `arguments`, which must
 // outlive it.
 void add_vm_options(CLI::App& command, VmArguments& arguments);
+
+// Adds what stands behind "--" to the command to run in the guest.
+void append_behind_dashes(VmArguments& arguments, const Invocation& invocation);
 
 // A running VM and, with --listen, its gateway.
 struct VmSession {

@@ -54,8 +54,8 @@ CommandResult SharedVm::guest(const std::string& script, const std::string& inpu
   options.argv = {"sh", "-c", script};
   Process process = vm_->exec(options);
   CommandResult result;
-  std::thread errors([&] { result.errors = read_all(process, &Process::read_stderr); });
-  std::thread feed([&] {
+  std::jthread errors([&] { result.errors = read_all(process, &Process::read_stderr); });
+  std::jthread feed([&] {
     if (!input.empty()) static_cast<void>(process.write_stdin(std::as_bytes(std::span(input))));
     process.close_stdin();
   });
