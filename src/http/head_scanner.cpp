@@ -8,7 +8,7 @@
 namespace gondolin::http {
 namespace {
 
-constexpr std::size_t kEmptyLine = 2;  // bytes of a CRLF
+constexpr std::size_t kCrlf = 2;  // bytes
 
 std::string_view control_reason(char c) {
   switch (c) {
@@ -37,13 +37,14 @@ void HeadScanner::reset() {
 
 Checked<Progress> HeadScanner::scan_until(Stage goal, std::string_view bytes) {
   while (stage_ < goal) {
-    const auto end = find_line_end(bytes);
+    const auto found = find_line_end(bytes);
     started_ = started_ || (bytes.size() > line_begin_ &&
                             (kind_ == HeadKind::kResponse || bytes[line_begin_] != '\r'));
-    if (!end) return tl::unexpected(end.error());
-    if (!*end) return Progress::kNeedMore;
-    if (auto taken = take_line(bytes, **end); !taken) return tl::unexpected(taken.error());
-    line_begin_ = position_ = **end + 2;
+    if (!found) return tl::unexpected(found.error());
+    const std::optional<std::size_t> end = *found;
+    if (!end) return Progress::kNeedMore;
+    if (auto taken = take_line(bytes, *end); !taken) return tl::unexpected(taken.error());
+    line_begin_ = position_ = *end + kCrlf;
   }
   return Progress::kComplete;
 }
@@ -84,7 +85,7 @@ Checked<void> HeadScanner::take_start_line(std::size_t end) {
     if (kind_ == HeadKind::kResponse) {
       return reject(StatusCode::kBadRequest, "empty line before the status line");
     }
-    if (line_begin_ / kEmptyLine >= kMaxLeadingEmptyLines) {
+    if (line_begin_ / kCrlf >= kMaxLeadingEmptyLines) {
       return reject(StatusCode::kBadRequest, "too many empty lines before the request line");
     }
     return {};
