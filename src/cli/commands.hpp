@@ -48,4 +48,8 @@ void print_error(const std::exception& error);
 // stderr as "gondolin <topic>: <line>".
 [[nodiscard]] DebugOptions debug_options_from_environment();
 
+// Lets this process have as many file descriptors as its hard limit allows: a gateway
+// needs two for each connection, and a login shell's limit is 1,024 for all.
+void raise_descriptor_limit();
+
 }  // namespace gondolin::cli

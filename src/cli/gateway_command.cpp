@@ -67,6 +67,7 @@ int run_gateway(const GatewayArguments& arguments) {
   options.on_warning = print_warning;
   options.debug = debug_options_from_environment();
 
+  raise_descriptor_limit();
   const EndSignals signals;
   Ingress ingress = open_gateway(std::move(options));
   if (std::string warning = ingress.bind_warning(); !warning.empty()) print_warning(warning);

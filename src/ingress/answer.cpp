@@ -51,6 +51,18 @@ std::string plain_page(const Answer& answer) {
   return page(title, fmt::format("<p>{}</p>\n", escape_html(answer.line)), Refresh::kNo);
 }
 
+// Whether an element of Accept has a weight of zero: "text/html;q=0.0".
+bool is_unwanted(std::string_view range) {
+  for (std::size_t at = 0; (at = range.find(';', at)) != std::string_view::npos;) {
+    std::string_view parameter = range.substr(++at);
+    parameter = http::trim_blanks(parameter.substr(0, parameter.find(';')));
+    if (parameter.size() > 2 && http::iequals(parameter.substr(0, 2), "q=")) {
+      return parameter.substr(2).find_first_not_of("0.") == std::string_view::npos;
+    }
+  }
+  return false;
+}
+
 std::string_view connection_field(const AnswerTo& to) {
   if (to.persistence == http::Persistence::kClose) return "Connection: close\r\n";
   return to.version == http::Version::kHttp10 ? "Connection: keep-alive\r\n" : "";
@@ -87,9 +99,9 @@ std::string escape_html(std::string_view text) {
 
 AnswerTo::Audience audience_of(const http::HeaderList& fields) {
   for (const http::Field& field : fields.all(http::FieldName::kAccept)) {
-    for (std::string_view element : http::ListElements(field.value)) {
-      std::string_view type = element.substr(0, element.find_first_of("; \t"));
-      if (http::iequals(type, "text/html")) {
+    for (std::string_view range : http::ListElements(field.value)) {
+      std::string_view type = http::trim_blanks(range.substr(0, range.find(';')));
+      if (http::iequals(type, "text/html") && !is_unwanted(range)) {
         return AnswerTo::Audience::kBrowser;
       }
     }

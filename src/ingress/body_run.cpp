@@ -4,7 +4,7 @@
 
 namespace gondolin::ingress {
 
-http::Checked<BodyRun> decode_run(http::BodyDecoder& decoder, std::span<char> bytes) {
+BodyRun decode_run(http::BodyDecoder& decoder, std::span<char> bytes) {
   BodyRun run;
   if (decoder.complete()) {
     run.progress = http::Progress::kComplete;
@@ -15,7 +15,10 @@ http::Checked<BodyRun> decode_run(http::BodyDecoder& decoder, std::span<char> by
   std::size_t payload_size = 0;
   while (run.consumed < all.size() && run.progress == http::Progress::kNeedMore) {
     auto step = decoder.next(all.substr(run.consumed));
-    if (!step) return tl::unexpected(step.error());
+    if (!step) {
+      run.fault = step.error();
+      break;
+    }
     if (!step->payload.empty()) {
       std::size_t at = static_cast<std::size_t>(step->payload.data() - all.data());
       if (payload_size == 0) payload_begin = at;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -13,10 +14,12 @@ struct BodyRun {
   std::string_view payload;  // within the bytes given
   std::size_t consumed = 0;  // of the bytes given, `payload` included
   http::Progress progress = http::Progress::kNeedMore;
+  // The framing is broken behind `payload`; nothing more can be decoded.
+  std::optional<http::Rejection> fault{};
 };
 
 // Decodes all of `bytes` that belongs to the body. Where chunk framing lies between
 // pieces of payload, the pieces are moved together, over it.
-[[nodiscard]] http::Checked<BodyRun> decode_run(http::BodyDecoder& decoder, std::span<char> bytes);
+[[nodiscard]] BodyRun decode_run(http::BodyDecoder& decoder, std::span<char> bytes);
 
 }  // namespace gondolin::ingress

@@ -178,19 +178,19 @@ Awaitable<After> Exchange::answer_unreachable(const Error& error) {
 // known to be malformed by then never gets that far.
 Awaitable<Status> Exchange::open(std::string_view head_text) {
   auto run = decode_run(request_body_, client_.input().bytes());
-  if (!run) {
-    rejection_ = run.error();
+  if (run.fault) {
+    rejection_ = *run.fault;
     failure_ = Failure::kRequestRejected;
     co_return Status{};
   }
-  if (!run->payload.empty() || request_complete()) awaiting_continue_ = false;
+  if (!run.payload.empty() || request_complete()) awaiting_continue_ = false;
   BodyParts parts;
   parts.head(head_text);
-  parts.body(*run, request_framing_);
+  parts.body(run, request_framing_);
   client_.read_ahead();
   auto opened =
       co_await core_.parts.opener.open(route_->port, parts.get(), core_.config.connect_timeout);
-  client_.input().consume(run->consumed);
+  client_.input().consume(run.consumed);
   if (!opened) co_return tl::unexpected(std::move(opened.error()));
   backend_ = std::move(*opened);
   if (failure_ != Failure::kNone) backend_->reset();
@@ -244,13 +244,13 @@ Awaitable<void> Exchange::upload() {
 // Sends on what is there of the body. False when there is no point in going on.
 Awaitable<bool> Exchange::upload_run() {
   auto run = decode_run(request_body_, client_.input().bytes());
-  if (!run) {
-    rejection_ = run.error();
+  if (run.fault) {
+    rejection_ = *run.fault;
     fail(Failure::kRequestRejected);
     co_return false;
   }
   BodyParts parts;
-  parts.body(*run, request_framing_);
+  parts.body(run, request_framing_);
   Status written{};
   if (!parts.get().empty()) {
     client_.read_ahead();
@@ -259,7 +259,7 @@ Awaitable<bool> Exchange::upload_run() {
     written = co_await backend_->write(parts.get());
     request_deadline_.disarm();
   }
-  client_.input().consume(run->consumed);
+  client_.input().consume(run.consumed);
   // A backend that takes no more may have answered: whoever reads it finds out.
   co_return written.has_value();
 }
@@ -324,8 +324,11 @@ Awaitable<bool> Exchange::pass_interim(const http::ResponseHead& head) {
 Awaitable<After> Exchange::relay_final(const http::ResponseHead& head) {
   response_deadline_.disarm();
   if (head.status == StatusCode::kSwitchingProtocols) {
-    if (upgrading_ == Upgrading::kWebSocket) co_return co_await tunnel(head);
-    co_return co_await answer_failure("the backend switched protocols without being asked");
+    if (upgrading_ == Upgrading::kWebSocket &&
+        http::has_token(head.fields, http::FieldName::kUpgrade, "websocket")) {
+      co_return co_await tunnel(head);
+    }
+    co_return co_await answer_failure("the backend switched to a protocol nobody asked for");
   }
   http::BodyFraming framing = head.body;
   if (framing.kind == BodyKind::kChunked || framing.kind == BodyKind::kUntilClose) {
@@ -361,17 +364,16 @@ Awaitable<bool> Exchange::relay_body(std::string_view head_text, http::BodyFrami
   http::BodyDecoder body(from, core_.config.limits);
   for (;;) {
     auto run = decode_run(body, response_.bytes());
-    if (!run) {
-      if (core_.logs()) core_.log(connection_, run.error().reason);
-      // What came before the fault must not look like all there is, so it is kept back.
-      co_return false;
-    }
     BodyParts parts;
     parts.head(std::exchange(head_text, {}));
-    parts.body(*run, to);
+    parts.body(run, to);
     if (!parts.get().empty() && !co_await send(parts.get())) co_return false;
-    response_.consume(run->consumed);
-    if (run->progress == http::Progress::kComplete) co_return true;
+    if (run.fault) {
+      if (core_.logs()) core_.log(connection_, run.fault->reason);
+      co_return false;
+    }
+    response_.consume(run.consumed);
+    if (run.progress == http::Progress::kComplete) co_return true;
 
     if (core_.config.response_silence.count() > 0) {
       response_deadline_.arm(core_.config.response_silence);

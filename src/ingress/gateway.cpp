@@ -25,6 +25,8 @@ constexpr auto kAwaited = asio::as_tuple(asio::deferred);
 
 // How many connections beyond the limit are told so, at a time; more are just closed.
 constexpr std::size_t kMaxRefusals = 64;
+// How many idle connections give way at a time when descriptors run out.
+constexpr std::size_t kMaxIdleClosed = 16;
 // How long to wait when the process has no descriptor left for a connection.
 constexpr std::chrono::milliseconds kExhaustedPause{50};
 
@@ -133,8 +135,11 @@ void Gateway::Impl::admit(tcp::socket socket) {
 // Out of descriptors: connections that only wait for a next request give theirs up.
 Awaitable<void> Gateway::Impl::recover() {
   if (core_->logs()) core_->log(0, "out of file descriptors, closing idle connections");
+  std::size_t closed = 0;
   for (Session* session : std::vector<Session*>(core_->sessions.begin(), core_->sessions.end())) {
-    if (session->idle()) session->abort();
+    if (!session->idle()) continue;
+    session->abort();
+    if (++closed == kMaxIdleClosed) break;
   }
   pause_.expires_after(kExhaustedPause);
   co_await pause_.async_wait(kAwaited);

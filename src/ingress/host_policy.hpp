@@ -21,8 +21,8 @@ class HostPolicy {
   // loopback's; "*" allows everything.
   HostPolicy(std::string_view bind_host, std::vector<std::string> allowed);
 
-  // Whether a request for `authority` (host[:port], valid, or "" where an HTTP/1.0
-  // client named none) may be served. Always on a bind that is not loopback.
+  // Whether a request for `authority` (host[:port], or "" for an empty Host) may be
+  // served. Always on a bind that is not loopback.
   [[nodiscard]] bool allows_host(std::string_view authority) const;
 
   // Whether a WebSocket handshake with this Origin may be passed on: the page is of

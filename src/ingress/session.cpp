@@ -136,7 +136,9 @@ std::optional<Answer> Session::check(const http::RequestHead& head) const {
                   .line = "method not allowed",
                   .allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"};
   }
-  if (!core_->policy.allows_host(head.authority)) {
+  // Only HTTP/1.0 may name no host at all, which no browser does.
+  const bool named = head.fields.find(http::FieldName::kHost) != nullptr;
+  if (named && !core_->policy.allows_host(head.authority)) {
     return Answer{.status = StatusCode::kMisdirectedRequest,
                   .line = fmt::format("host not allowed: {} is no name of this machine's loopback; "
                                       "to allow it, start the gateway with --ingress-host NAME",

@@ -24,6 +24,9 @@ TEST(Answer, OnlyWhoAsksForHtmlIsABrowser) {
   EXPECT_EQ(audience("*/*"), kProgram);
   EXPECT_EQ(audience("text/*"), kProgram);
   EXPECT_EQ(audience("text/htmlx"), kProgram);
+  EXPECT_EQ(audience("text/html;q=0, */*"), kProgram);
+  EXPECT_EQ(audience("text/html ; level=1 ; Q=0.000"), kProgram);
+  EXPECT_EQ(audience("text/html;q=0.01"), kBrowser);
   EXPECT_EQ(audience(""), kProgram);
   EXPECT_EQ(audience_of({}), kProgram);
 }

@@ -53,10 +53,9 @@ TEST(BodyRun, JoinsThePayloadOfManyChunks) {
   std::string bytes = "1\r\na\r\n2;x\r\nbc\r\n3\r\ndef\r\n0\r\n\r\nnext";
   http::BodyDecoder decoder({.kind = http::BodyKind::kChunked});
   auto run = decode_run(decoder, bytes);
-  ASSERT_TRUE(run);
-  EXPECT_EQ(run->payload, "abcdef");
-  EXPECT_EQ(run->progress, http::Progress::kComplete);
-  EXPECT_EQ(bytes.substr(run->consumed), "next");
+  EXPECT_EQ(run.payload, "abcdef");
+  EXPECT_EQ(run.progress, http::Progress::kComplete);
+  EXPECT_EQ(bytes.substr(run.consumed), "next");
 }
 
 TEST(BodyRun, GoesOnWhereTheLastRunStopped) {
@@ -66,20 +65,27 @@ TEST(BodyRun, GoesOnWhereTheLastRunStopped) {
   for (char c : whole) {
     std::string byte(1, c);
     auto run = decode_run(decoder, byte);
-    ASSERT_TRUE(run);
-    payload += run->payload;
+    payload += run.payload;
   }
   EXPECT_EQ(payload, "abcd");
   EXPECT_TRUE(decoder.complete());
+}
+
+TEST(BodyRun, KeepsWhatCameBeforeAFault) {
+  std::string bytes = "2\r\nab\r\n0x1\r\nc\r\n0\r\n\r\n";
+  http::BodyDecoder decoder({.kind = http::BodyKind::kChunked});
+  auto run = decode_run(decoder, bytes);
+  EXPECT_TRUE(run.fault);
+  EXPECT_EQ(run.payload, "ab");
+  EXPECT_EQ(run.progress, http::Progress::kNeedMore);
 }
 
 TEST(BodyRun, TakesNoMoreThanTheLength) {
   std::string bytes = "abcdef";
   http::BodyDecoder decoder({.kind = http::BodyKind::kLength, .length = 4});
   auto run = decode_run(decoder, bytes);
-  ASSERT_TRUE(run);
-  EXPECT_EQ(run->payload, "abcd");
-  EXPECT_EQ(run->consumed, 4U);
+  EXPECT_EQ(run.payload, "abcd");
+  EXPECT_EQ(run.consumed, 4U);
 }
 
 }  // namespace

@@ -8,11 +8,12 @@ namespace {
 TEST(HostPolicy, LoopbackNamesAndAddressesMayComeIn) {
   HostPolicy policy("127.0.0.1", {});
   for (std::string_view host : {"localhost", "localhost:8080", "LOCALHOST.", "app.localhost:1",
-                                "127.0.0.1", "127.9.9.9:80", "[::1]:80", ""}) {
+                                "127.0.0.1", "127.9.9.9:80", "[::1]:80"}) {
     EXPECT_TRUE(policy.allows_host(host)) << host;
   }
-  for (std::string_view host : {"evil.example", "evil.example:80", "localhost.evil.example",
-                                "notlocalhost", "10.0.0.1", "127.0.0.1.evil.example", "0.0.0.0"}) {
+  for (std::string_view host :
+       {"evil.example", "evil.example:80", "localhost.evil.example", "notlocalhost", "10.0.0.1",
+        "127.0.0.1.evil.example", "0.0.0.0", ""}) {
     EXPECT_FALSE(policy.allows_host(host)) << host;
   }
 }
