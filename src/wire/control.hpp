@@ -56,9 +56,9 @@ struct PortsTarget {  // answered by one ListeningPorts and a FIN
 // else runs in it. OPENED carries 0 or the errno of what failed.
 struct PrepareTarget {
   std::uint64_t wall_clock_ns = 0;  // since 1970; 0 leaves the clock alone
-  ByteBuffer entropy;               // at most kMaxEntropy bytes; empty leaves the pool alone
-  std::string hostname;             // empty leaves it alone; at most 64 bytes
-  std::string machine_id;           // 32 hex digits; empty leaves it alone
+  ByteBuffer entropy{};             // at most kMaxEntropy bytes; empty leaves the pool alone
+  std::string hostname{};           // empty leaves it alone; at most 64 bytes
+  std::string machine_id{};         // 32 hex digits; empty leaves it alone
   bool operator==(const PrepareTarget&) const = default;
 };
 struct PowerOffTarget {  // the VM goes down, in order
@@ -86,7 +86,7 @@ struct Spawn {
   std::vector<std::string> argv{};  // not empty; argv[0] is looked up in PATH
   // "NAME=value" each, added to the guest's defaults; later ones win.
   std::vector<std::string> environment{};
-  std::string cwd{};  // empty is the HOME of the environment
+  std::string cwd{};                       // empty is the HOME of the environment
   std::optional<TerminalSize> terminal{};  // run on a terminal of this size
   bool operator==(const Spawn&) const = default;
 };
