@@ -64,8 +64,8 @@ using ImageProgressSink = std::function<void(const ImageProgress&)>;
 // true ends it with kCancelled, and nothing of it remains.
 using ImageCancellation = std::function<bool()>;
 
-// The files to boot from. They stay valid until the image is removed; a VM that
-// has them open does not notice the removal.
+// The files to boot from. They stay for an hour at least unless somebody removes
+// the image; a VM that has them open does not notice the removal.
 struct ImageFiles {
   std::string id;                   // 64 hex digits
   std::filesystem::path kernel;     // for QEMU's -kernel
@@ -120,11 +120,12 @@ class ImageStore {
   [[nodiscard]] std::string inspect(std::string_view ref) const;
 
   // Makes `tag` name the image of `ref`, wherever it pointed before. An image that
-  // no tag names any more is removed, here and wherever else a tag moves.
+  // no tag names any more is removed, here and wherever else a tag moves, once
+  // nobody asked for its files for an hour.
   void tag(std::string_view ref, std::string_view tag);
 
-  // Removes a tag, or with an id all tags of the image; then everything that no tag
-  // reaches any more. Returns the bytes freed.
+  // Removes a tag, and with its last tag the image; or with an id the image and all
+  // its tags. Returns the bytes freed.
   std::uint64_t remove(std::string_view ref);
 
   // Hashes every blob of the image anew; of every image when `ref` is empty.

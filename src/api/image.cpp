@@ -32,7 +32,9 @@ image::Watcher watcher_of(const ImageProgressSink& progress, const ImageCancella
   return watcher;
 }
 
+// The files to boot from, kept for as long as a start may take.
 ImageFiles files_of(const image::Store& store, const image::Manifest& manifest) {
+  store.mark_used(manifest.id());
   return {.id = manifest.id(),
           .kernel = store.blob_path(manifest.base.kernel),
           .initramfs = store.blob_path(manifest.initramfs),
@@ -144,8 +146,13 @@ std::uint64_t ImageStore::remove(std::string_view ref) {
   const auto tags = value_or_throw(store.tags());
   const auto tag = image::normalize_tag(ref);
   const bool by_tag = tag && tags.contains(*tag);
-  for (const auto& [name, named] : tags)
-    if (by_tag ? name == *tag : named == id) value_or_throw(store.remove_tag(name));
+  const auto names =
+      std::ranges::count(tags, id, &std::pair<const std::string, std::string>::second);
+  if (by_tag && names > 1) {
+    value_or_throw(store.remove_tag(*tag));
+  } else {
+    value_or_throw(store.remove_image(id));
+  }
   return value_or_throw(store.collect_garbage());
 }
 

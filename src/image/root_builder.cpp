@@ -127,7 +127,8 @@ std::vector<std::string> script_environment(const Recipe& recipe) {
 std::optional<std::string_view> detail_of(std::string_view line) {
   if (!line.starts_with("I: ")) return std::nullopt;
   line.remove_prefix(3);
-  for (const std::string_view start : {"chroot architecture", "finding", "using", "running --"})
+  for (const std::string_view start :
+       {"chroot architecture", "finding", "using", "running --", "cleaning", "removing", "success"})
     if (line.starts_with(start)) return std::nullopt;
   while (line.ends_with('.'))
     line.remove_suffix(1);

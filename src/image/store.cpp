@@ -135,7 +135,7 @@ Result<Manifest> Store::read_manifest(std::string_view id) const {
     if (!has_blob(blob))
       return fail(ErrorCode::kNotFound, "image " + std::string(id.substr(0, 12)) +
                                             " is damaged: its " + role + ", blob " + blob.sha256 +
-                                            ", is missing");
+                                            ", is missing (gondolin image build makes it anew)");
   return manifest;
 }
 
@@ -199,13 +199,43 @@ Result<std::string> Store::find(std::string_view ref) const {
   return match;
 }
 
-Result<std::uint64_t> Store::collect_garbage() const {
+void Store::mark_used(std::string_view id) const {
+  // Best effort: a store that cannot be written to is not collected either.
+  static_cast<void>(::utimensat(AT_FDCWD, manifest_path(id).c_str(), nullptr, 0));
+}
+
+Status Store::remove_image(const std::string& id) const {
   auto named = tags();
   if (!named) return tl::unexpected(named.error());
+  for (const auto& [tag, tagged] : *named)
+    if (tagged == id)
+      if (auto removed = remove_tag(tag); !removed) return removed;
+  return remove_tree(manifest_path(id));
+}
+
+Result<std::set<std::string>> Store::images_to_keep() const {
+  auto named = tags();
+  if (!named) return tl::unexpected(named.error());
+  auto all = ids();
+  if (!all) return tl::unexpected(all.error());
+  std::set<std::string> keep;
+  for (const auto& [tag, id] : *named)
+    keep.insert(id);
+  for (const std::string& id : *all) {
+    std::error_code error;
+    const auto used = fs::last_write_time(manifest_path(id), error);
+    if (!error && used > fs::file_time_type::clock::now() - kGrace) keep.insert(id);
+  }
+  return keep;
+}
+
+Result<std::uint64_t> Store::collect_garbage() const {
+  auto kept = images_to_keep();
+  if (!kept) return tl::unexpected(kept.error());
   std::set<std::string> images;
   std::set<std::string> roots;
   std::set<std::string> blobs;
-  for (const auto& [tag, id] : *named) {
+  for (const std::string& id : *kept) {
     auto text = read_file(manifest_path(id));
     auto manifest = text.and_then([](const std::string& json) { return Manifest::parse(json); });
     if (!manifest) continue;  // damaged; nothing says what it needs

@@ -12,10 +12,12 @@
 // the next collection removes them. Reading needs no lock.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +43,8 @@ class StoreLock {
 
 class Store {
  public:
+  static constexpr std::chrono::hours kGrace{1};
+
   explicit Store(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
   // Makes the store's directories where they are missing and waits until nobody
@@ -81,11 +85,20 @@ class Store {
   // The id that a tag, an id or the beginning of one names.
   [[nodiscard]] Result<std::string> find(std::string_view ref) const;
 
-  // Removes every image that no tag names and every blob and record that no image
-  // needs. Returns the bytes freed.
+  // Notes that an image is about to be booted, which keeps it for kGrace even when
+  // its tags move away at that moment. Needs no lock.
+  void mark_used(std::string_view id) const;
+
+  // Removes an image at once; its blobs go with the next collection.
+  [[nodiscard]] Status remove_image(const std::string& id) const;
+
+  // Removes every image that no tag names and that was not used lately, and every
+  // blob and record that no image needs. Returns the bytes freed.
   [[nodiscard]] Result<std::uint64_t> collect_garbage() const;
 
  private:
+  [[nodiscard]] Result<std::set<std::string>> images_to_keep() const;
+
   std::filesystem::path directory_;
 };
 

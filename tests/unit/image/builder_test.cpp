@@ -64,6 +64,8 @@ TEST_F(BuilderTest, AChangedDaemonMakesANewInitramfsAndMovesEveryTag) {
   EXPECT_EQ(after->base.root, before->base.root);
   EXPECT_EQ(store().find("default"), after->id());
   EXPECT_EQ(store().find("other:1"), after->id());
+  age(*before);
+  ASSERT_TRUE(store().collect_garbage());
   EXPECT_FALSE(store().read_manifest(before->id())) << "nothing names it any more";
 }
 

@@ -71,6 +71,7 @@ TEST_F(StoreTest, CollectionKeepsWhatTagsReachAndRemovesTheRest) {
   const Manifest kept = add_image("kept:latest", "x");
   const Manifest dropped = add_image("dropped:latest", "four");
   ASSERT_TRUE(store().remove_tag("dropped:latest"));
+  age(dropped);
   const auto freed = store().collect_garbage();
   ASSERT_TRUE(freed);
   EXPECT_GE(*freed, 4U);
@@ -80,6 +81,27 @@ TEST_F(StoreTest, CollectionKeepsWhatTagsReachAndRemovesTheRest) {
   EXPECT_FALSE(store().find_root(dropped.base.recipe));
   EXPECT_FALSE(store().has_blob(dropped.base.root));
   EXPECT_TRUE(store().has_blob(dropped.base.kernel)) << "shared with the image that is kept";
+}
+
+TEST_F(StoreTest, AnImageThatSomebodyMayBeStartingFromIsKeptForAWhile) {
+  const auto held = lock();
+  const Manifest image = add_image("moved:latest", "x");
+  age(image);
+  store().mark_used(image.id());
+  ASSERT_TRUE(store().remove_tag("moved:latest"));
+  ASSERT_TRUE(store().collect_garbage());
+  EXPECT_TRUE(store().read_manifest(image.id()));
+}
+
+TEST_F(StoreTest, AnImageThatIsRemovedGoesAtOnceWithItsTags) {
+  const auto held = lock();
+  const Manifest image = add_image("a:latest", "x");
+  ASSERT_TRUE(store().set_tag("b:latest", image.id()));
+  ASSERT_TRUE(store().remove_image(image.id()));
+  ASSERT_TRUE(store().collect_garbage());
+  EXPECT_THAT(*store().tags(), IsEmpty());
+  EXPECT_THAT(*store().ids(), IsEmpty());
+  EXPECT_FALSE(store().has_blob(image.base.root));
 }
 
 TEST_F(StoreTest, WhatAKilledWriterLeftIsNeverRead) {

@@ -69,6 +69,13 @@ class StoreTest : public testing::Test {
     return manifest;
   }
 
+  // As if the image was last used long ago.
+  void age(const Manifest& image) const {
+    std::filesystem::last_write_time(
+        store().manifest_path(image.id()),
+        std::filesystem::file_time_type::clock::now() - 2 * Store::kGrace);
+  }
+
   std::filesystem::path directory_;
 };
 
