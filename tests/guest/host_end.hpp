@@ -2,6 +2,7 @@
 // a mux that is driven by hand, one step at a time, with a deadline on every wait.
 #pragma once
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -131,6 +132,7 @@ class HostEnd {
     // The first three are the test's; the port gets a number of its own.
     constexpr int kPort = 5;
     ::dup2(daemon_port_.get(), kPort);
+    ::fcntl(kPort, F_SETFD, 0);  // dup2 leaves a descriptor alone that has the number already
     ::close_range(3, kPort - 1, 0);
     ::close_range(kPort + 1, ~0U, 0);
     ::execl(program_, program_, "--port-fd", "5", nullptr);
