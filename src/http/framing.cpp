@@ -38,25 +38,26 @@ Checked<std::optional<std::uint64_t>> parse_content_length(const HeaderList& fie
   return length;
 }
 
+// Several fields count as one list (RFC 9110 5.3), so that it makes no difference how
+// a sender splits it.
 Checked<TransferCoding> parse_transfer_encoding(const HeaderList& fields) {
-  const std::size_t count = fields.count(FieldName::kTransferEncoding);
-  if (count == 0) return TransferCoding::kNone;
-  if (count > 1) return reject(StatusCode::kBadRequest, "more than one Transfer-Encoding");
-  std::string_view rest = fields.value(FieldName::kTransferEncoding);
   bool chunked = false;
   bool unknown = false;
-  do {
-    const std::string_view coding = take_element(rest);
-    if (!is_token(coding)) return reject(StatusCode::kBadRequest, "invalid Transfer-Encoding");
-    if (chunked) return reject(StatusCode::kBadRequest, "chunked is not the last coding");
-    if (iequals(coding, "chunked")) {
-      chunked = true;
-    } else {
-      unknown = true;
-    }
-  } while (rest.data() != nullptr);
+  for (const Field& field : fields.all(FieldName::kTransferEncoding)) {
+    std::string_view rest = field.value;
+    do {
+      const std::string_view coding = take_element(rest);
+      if (!is_token(coding)) return reject(StatusCode::kBadRequest, "invalid Transfer-Encoding");
+      if (chunked) return reject(StatusCode::kBadRequest, "chunked is not the last coding");
+      if (iequals(coding, "chunked")) {
+        chunked = true;
+      } else {
+        unknown = true;
+      }
+    } while (rest.data() != nullptr);
+  }
   if (unknown) return reject(StatusCode::kNotImplemented, "unknown transfer coding");
-  return TransferCoding::kChunked;
+  return chunked ? TransferCoding::kChunked : TransferCoding::kNone;
 }
 
 ConnectionOptions parse_connection(const HeaderList& fields) {

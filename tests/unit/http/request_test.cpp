@@ -446,7 +446,7 @@ TEST(RequestParser, RefusesEveryTransferEncodingButChunked) {
   EXPECT_EQ(status_of(with_fields("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")),
             400U);
   EXPECT_EQ(status_of(with_fields("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n")),
-            400U);
+            501U);
   EXPECT_EQ(status_of(with_fields("Transfer-Encoding: \x0b"
                                   "chunked\r\n")),
             400U);
