@@ -59,8 +59,9 @@ WIRE_TEST(ErrorAnswers, BrowserGetsAPageForNoRoute, "contract: Accept: text/html
 
 WIRE_TEST(ErrorAnswers, OtherClientsGetPlainText,
           "contract: nothing leaks to non-browser clients") {
-  for (const std::string_view accept : {"", "Accept: */*\r\n", "Accept: application/json\r\n",
-                                        "Accept: text/plain\r\n", "Accept: text/htmlx\r\n"}) {
+  for (const std::string_view accept :
+       {"", "Accept: */*\r\n", "Accept: application/json\r\n", "Accept: text/plain\r\n",
+        "Accept: text/html;q=0\r\n", "Accept: text/htmlx\r\n"}) {
     Connection client = site().connect();
     client.send(get("/closed", accept));
     EXPECT_EQ(expect_error(client, {502}).body, "bad gateway\n") << accept;
@@ -234,6 +235,33 @@ WIRE_TEST(Limits, FloodOfEmptyLinesIsBounded, "RFC 9112 2.2") {
     const std::string answer = client.receive_rest().bytes;
     EXPECT_TRUE(answer.empty() || answer.starts_with("HTTP/1.1 4")) << visible(answer);
   }
+}
+
+WIRE_TEST(Limits, ConnectionsOver1024Get503, "contract: open client connections 1,024") {
+  FakeBackend backend;
+  ClosedPort closed;
+  OwnGateway own("/ :" + std::to_string(backend.port()) +
+                 "\n/closed :" + std::to_string(closed.port()) + "\n");
+  std::vector<Connection> open;
+  for (int i = 0; i < 1024; ++i)
+    open.push_back(own.gateway.connect());
+  Connection over = own.gateway.connect();
+  over.send(get("/"));
+  const Response refused = receive_response(over);
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.body, "too many connections\n");
+  over.expect_end();
+  open.front().send(get("/"));
+  Connection peer = backend.accept();
+  static_cast<void>(receive_head(peer));
+  peer.send(ok("served"));
+  EXPECT_EQ(receive_response(open.front()).body, "served");
+  open.clear();
+  EXPECT_TRUE(eventually([&] {
+    Connection next = own.gateway.connect();
+    next.send(get("/closed"));
+    return receive_response(next).status == 502;
+  }));
 }
 
 // Timeouts ------------------------------------------------------------------------

@@ -139,6 +139,13 @@ GatewayOptions with_arguments(std::vector<std::string> arguments) {
   return options;
 }
 
+WIRE_TEST(HostPolicy, EmptyHostIsRefused, "contract: who may come in") {
+  Connection client = site().connect();
+  client.send(host(""));
+  const int status = receive_response(client).status;
+  EXPECT_TRUE(status == 400 || status == 421) << status;
+}
+
 WIRE_TEST(HostPolicy, NamedHostIsServed, "contract: --ingress-host NAME") {
   OwnGateway own("", with_arguments({"--ingress-host", "dev.example"}));
   EXPECT_EQ(status_for_host(own.gateway, "dev.example"), 404);

@@ -241,7 +241,7 @@ const std::vector<BrokenRow> kBroken = {
 };
 
 void expect_broken(const BrokenRow& row) {
-  for (const Pace pace : {Pace::kByteByByte}) {
+  for (const Pace pace : {Pace::kAtOnce, Pace::kByteByByte}) {
     SCOPED_TRACE(visible(row.answer));
     Exchange x = exchange(get("/"));
     answer_with(x, row.answer, pace);

@@ -265,6 +265,13 @@ WIRE_TEST(WebSocket, EarlyHintsBeforeTheSwitchPass, "RFC 9110 15.2") {
   expect_echo(x);
 }
 
+WIRE_TEST(WebSocket, SwitchToAnotherProtocolIs502,
+          "contract: only for an accepted WebSocket upgrade") {
+  Exchange x = exchange(upgrade("/ws"));
+  x.backend.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n");
+  expect_error(x.client, {502});
+}
+
 WIRE_TEST(WebSocket, DisabledWebSocketsAre501, "contract: --disable-websockets") {
   Connection client = no_websocket_site().connect();
   client.send(upgrade("/ws"));
