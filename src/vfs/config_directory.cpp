@@ -252,7 +252,7 @@ void ConfigDirectory::mkdir(NodeId parent, std::string_view name, std::uint32_t,
 }
 
 void ConfigDirectory::unlink(NodeId parent, std::string_view name, Reply<void> reply) {
-  if (auto found = directory(parent); !found) return reply(std::move(found));
+  if (auto found = directory(parent); !found) return reply(found);
   reply(remove(name));
 }
 
@@ -274,8 +274,8 @@ void ConfigDirectory::rmdir(NodeId parent, std::string_view name, Reply<void> re
 
 void ConfigDirectory::rename(NodeId parent, std::string_view name, NodeId new_parent,
                              std::string_view new_name, RenameMode mode, Reply<void> reply) {
-  if (auto found = directory(parent); !found) return reply(std::move(found));
-  if (auto found = directory(new_parent); !found) return reply(std::move(found));
+  if (auto found = directory(parent); !found) return reply(found);
+  if (auto found = directory(new_parent); !found) return reply(found);
   reply(move(name, new_name, mode));
 }
 
@@ -323,7 +323,8 @@ Outcome<Attributes> ConfigDirectory::change(NodeId node, const AttributeChanges&
   File* file = files_.at(node);
   if (!file) return failed(ESTALE);
   if (changes.size) {
-    if (auto done = set_size(*file, changes); !done) return tl::unexpected(done.error());
+    if (auto done = set_size(*file, *changes.size, changes.handle); !done)
+      return tl::unexpected(done.error());
   }
   if (changes.permissions) file->permissions = *changes.permissions & kPermissionBits;
   if (changes.uid) file->uid = *changes.uid;
@@ -337,14 +338,15 @@ Outcome<Attributes> ConfigDirectory::change(NodeId node, const AttributeChanges&
 }
 
 // truncate(2) settles as it is; ftruncate(2) is one step of an edit.
-Outcome<void> ConfigDirectory::set_size(File& file, const AttributeChanges& changes) {
+Outcome<void> ConfigDirectory::set_size(File& file, std::uint64_t size,
+                                        std::optional<HandleId> by) {
   Handle* handle = nullptr;
-  if (changes.handle) {
-    handle = handle_of(file.node, *changes.handle);
+  if (by) {
+    handle = handle_of(file.node, *by);
     if (!handle || !handle->writable) return failed(EBADF);
   }
-  if (auto room = room_for(file, *changes.size); !room) return room;
-  resize(file, static_cast<std::size_t>(*changes.size));
+  if (auto room = room_for(file, size); !room) return room;
+  resize(file, static_cast<std::size_t>(size));
   if (handle) handle->unfinished = true;
   return {};
 }

@@ -41,12 +41,15 @@ struct ListenersSnapshot {
 
 class ConfigDirectory final : public Provider {
  public:
-  static constexpr std::size_t kMaxListenersSize = 64 * 1024;  // bytes; more is EFBIG
-  static constexpr std::size_t kMaxFileSize = 256 * 1024;      // any other file: vim's swap file
-  static constexpr std::size_t kMaxTotalSize = 1024 * 1024;    // all files; more is ENOSPC
-  static constexpr std::size_t kMaxFiles = 64;                 // names and unlinked files in use
-  static constexpr std::size_t kMaxHandles = 128;              // open files; more is ENFILE
-  static constexpr std::size_t kMaxStatusSize = 64 * 1024;     // bytes; the rest is cut off
+  static constexpr std::size_t kMaxListenersSize = std::size_t{64} * 1024;  // bytes; more is EFBIG
+  static constexpr std::size_t kMaxFileSize =
+      std::size_t{256} * 1024;  // any other file: vim's swap file
+  static constexpr std::size_t kMaxTotalSize =
+      std::size_t{1024} * 1024;                    // all files; more is ENOSPC
+  static constexpr std::size_t kMaxFiles = 64;     // names and unlinked files in use
+  static constexpr std::size_t kMaxHandles = 128;  // open files; more is ENFILE
+  static constexpr std::size_t kMaxStatusSize =
+      std::size_t{64} * 1024;  // bytes; the rest is cut off
 
   using Clock = std::function<Time()>;
   // Called, before the guest's operation is answered, each time `listeners` has come
@@ -128,7 +131,7 @@ class ConfigDirectory final : public Provider {
                                    RenameMode mode);
   [[nodiscard]] Outcome<Attributes> attributes_of(NodeId node);
   [[nodiscard]] Outcome<Attributes> change(NodeId node, const AttributeChanges& changes);
-  [[nodiscard]] Outcome<void> set_size(File& file, const AttributeChanges& changes);
+  [[nodiscard]] Outcome<void> set_size(File& file, std::uint64_t size, std::optional<HandleId> by);
   [[nodiscard]] Outcome<Opened> open_node(NodeId node, int flags);
   [[nodiscard]] Outcome<Opened> open_status(int flags);
   [[nodiscard]] Outcome<Opened> open_file(File& file, int flags);
@@ -157,9 +160,9 @@ class ConfigDirectory final : public Provider {
   Listener listener_;
   StatusSource status_;
   std::string status_text_;  // what it said last, since when
-  Time status_changed_{};
-  Time created_{};
-  Time directory_changed_{};
+  Time status_changed_;
+  Time created_;
+  Time directory_changed_;
   FileTable files_;
   Handles handles_;
   std::uint64_t next_handle_ = 1;

@@ -25,9 +25,9 @@ struct File {
   std::uint32_t permissions = 0644;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  Time accessed{};
-  Time modified{};
-  Time changed{};
+  Time accessed;
+  Time modified;
+  Time changed;
   unsigned open = 0;       // handles
   bool overflown = false;  // a write was refused for its size; the content is no whole edit
 };

@@ -68,15 +68,16 @@ FsLink::Outcome FsLink::advance() {
       if (!taken || *taken) return taken;
       continue;
     }
-    auto event = link_.next();
-    if (!event) return tl::unexpected(event.error());
-    if (!*event) return std::nullopt;
-    if ((*event)->kind == wire::LinkEvent::Kind::kUp) {
+    auto next = link_.next();
+    if (!next) return tl::unexpected(next.error());
+    const std::optional<wire::LinkEvent> event = *next;
+    if (!event) return std::nullopt;
+    if (event->kind == wire::LinkEvent::Kind::kUp) {
       start_over();
       output_.put_encoded(link_.welcome());
       return FsEvent::kRestarted;
     }
-    if (Status joined = join((*event)->frame); !joined) return tl::unexpected(joined.error());
+    if (Status joined = join(event->frame); !joined) return tl::unexpected(joined.error());
   }
 }
 

@@ -135,7 +135,7 @@ void reply_opened(FuseMount&, fuse_req_t request, Outcome<Opened> outcome) {
 void reply_bytes(FuseMount&, fuse_req_t request, Outcome<Bytes> outcome) {
   if (!outcome) return reply_error(request, outcome.error());
   GONDOLIN_CHECK(outcome->size() <= kMaxTransfer);
-  fuse_reply_buf(request, as_text(*outcome).data(), outcome->size());
+  fuse_reply_buf(request, reinterpret_cast<const char*>(outcome->data()), outcome->size());
 }
 
 void reply_written(FuseMount&, fuse_req_t request, Outcome<std::size_t> outcome) {
@@ -349,7 +349,7 @@ void on_readdir(fuse_req_t request, fuse_ino_t node, std::size_t asked, off_t of
     mount.provider().readdir(NodeId{node}, HandleId{file->fh}, static_cast<std::uint64_t>(offset),
                              size / smallest_entry,
                              mount.owe<std::vector<DirectoryEntry>>(
-                                 request, [size](FuseMount&, fuse_req_t owed, const auto& outcome) {
+                                 request, [size](FuseMount&, fuse_req_t owed, auto outcome) {
                                    reply_entries(owed, size, outcome);
                                  }));
   });

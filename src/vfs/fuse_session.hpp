@@ -28,7 +28,7 @@ class FuseMount;
 struct CheckedMessage;
 
 // The largest READ and WRITE, told to the guest's kernel at INIT.
-inline constexpr std::size_t kMaxTransfer = 64 * 1024;
+inline constexpr std::size_t kMaxTransfer = std::size_t{64} * 1024;
 
 enum class Handled : std::uint8_t {
   kMessage,

@@ -46,9 +46,9 @@ struct Attributes {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::uint64_t size = 0;  // bytes
-  Time accessed{};
-  Time modified{};
-  Time changed{};
+  Time accessed = {};
+  Time modified = {};
+  Time changed = {};
 };
 
 // What SETATTR asks to change; an absent field stays as it is.
@@ -76,7 +76,8 @@ struct DirectoryEntry {
 };
 
 // Whether the guest may keep file contents in its page cache while the file is
-// open, or has to ask for every byte.
+// open, or has to ask for every byte. With kBypass its kernel refuses shared mappings
+// (mmap(2) fails with ENODEV) and reads private ones afresh when they are made.
 enum class PageCache : std::uint8_t { kBypass, kUse };
 
 struct Opened {

@@ -2,10 +2,12 @@
 // a guest sees it, served by the real VFS through the real sandboxfs and kernel, the
 // port between them being a socketpair. Everything happens in a mount namespace of
 // its own, whose /etc is an empty tmpfs. Needs root and /dev/fuse. Each settled state
-// of `listeners` is told on stderr; the exit status is COMMAND's.
+// of `listeners` is told on stderr; the exit status is COMMAND's. SIGHUP makes the
+// host's end start over, as after a guest was restored from a template.
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,6 +27,8 @@
 
 namespace gondolin::vfs {
 namespace {
+
+volatile sig_atomic_t hangups = 0;
 
 [[noreturn]] void die(const std::string& what) {
   std::fprintf(stderr, "vfs_mount: %s: %s\n", what.c_str(),
@@ -63,6 +67,10 @@ class Host {
 
   // One turn of the loop FsLink's header describes; waits for at most `limit_ms`.
   void turn(int limit_ms) {
+    if (hangups != seen_hangups_) {
+      seen_hangups_ = hangups;
+      link_.restart();
+    }
     pollfd wanted{.fd = port_, .events = 0, .revents = 0};
     if (!link_.output().empty()) wanted.events |= POLLOUT;
     if (!link_.input_space().empty()) wanted.events |= POLLIN;
@@ -101,6 +109,7 @@ class Host {
 
   int port_;
   bool mounted_ = false;
+  sig_atomic_t seen_hangups_ = 0;
   DebugLog log_{std::getenv("GONDOLIN_DEBUG") ? *DebugTopics::parse("vfs") : DebugTopics(),
                 [](DebugTopic, std::string_view line) {
                   std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
@@ -110,6 +119,7 @@ class Host {
 };
 
 int run(char** arguments) {
+  ::signal(SIGHUP, [](int) { hangups = hangups + 1; });
   enter_namespace();
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) != 0) {
