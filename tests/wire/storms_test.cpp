@@ -151,7 +151,7 @@ WIRE_TEST(Storms, LargeHeadsFromManyClientsAreBounded, "contract: 64 KiB of head
     static_cast<void>(clients.back().send_until_stalled(unfinished, milliseconds(100)));
   }
   alone.expect_served();
-  EXPECT_LT(alone.own.gateway.resident_kib(), before + 300 * 160);
+  EXPECT_LT(alone.own.gateway.resident_kib(), before + allowance_kib(300 * 160));
 }
 
 WIRE_TEST(Storms, StalledDownloadsToManyClientsAreBounded,
@@ -170,7 +170,7 @@ WIRE_TEST(Storms, StalledDownloadsToManyClientsAreBounded,
     static_cast<void>(peer.send_until_stalled(piece, milliseconds(20)));
     open.push_back({std::move(client), std::move(peer), std::move(head)});
   }
-  EXPECT_LT(alone.own.gateway.resident_kib(), before + 20 * 200);
+  EXPECT_LT(alone.own.gateway.resident_kib(), before + allowance_kib(20 * 200));
 }
 
 WIRE_TEST(Storms, RunningOutOfDescriptorsIsSurvived, "contract: EMFILE survived") {

@@ -59,6 +59,7 @@ Child start(const std::vector<std::string>& arguments, const GatewayOptions& opt
     ::dup2(write_end.get(), STDOUT_FILENO);
     ::dup2(child.err.get(), STDERR_FILENO);
     ::unsetenv("GONDOLIN_DEBUG");
+    ::setenv("ASAN_OPTIONS", "quarantine_size_mb=1", 0);
     for (const auto& [name, value] : options.environment) {
       ::setenv(name.c_str(), value.c_str(), 1);
     }

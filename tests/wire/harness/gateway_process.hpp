@@ -105,4 +105,14 @@ class GatewayProcess {
   std::string second_line_;
 };
 
+// How much resident memory a test grants the gateway that may use `kib` KiB: a
+// sanitizer keeps freed and shadow memory on top of it.
+[[nodiscard]] constexpr std::size_t allowance_kib(std::size_t kib) {
+#ifdef GONDOLIN_WIRE_SANITIZED
+  return kib * 4 + 32 * 1024;
+#else
+  return kib;
+#endif
+}
+
 }  // namespace gondolin::wiretest
