@@ -6,8 +6,8 @@
 namespace gondolin {
 
 void check_failed(const char* condition, const char* file, int line) {
-  std::fprintf(stderr, "gondolin: bug: %s does not hold at %s:%d; please report it\n", condition, file,
-               line);
+  std::fprintf(stderr, "gondolin: bug: %s does not hold at %s:%d; please report it\n", condition,
+               file, line);
   std::abort();
 }
 

@@ -22,8 +22,8 @@ Status enable_named(DebugTopics& topics, std::string_view name) {
     known = true;
   }
   if (!known) {
-    return fail(ErrorCode::kInvalidArgument,
-                "unknown debug topic '" + printable(name) + "' (protocol, ingress, vfs, exec, all)");
+    return fail(ErrorCode::kInvalidArgument, "unknown debug topic '" + printable(name) +
+                                                 "' (protocol, ingress, vfs, exec, all)");
   }
   if (name == "protocol") topics.enable(DebugTopic::kIngress);
   return {};

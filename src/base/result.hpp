@@ -5,23 +5,24 @@
 
 #include <string>
 #include <system_error>
-#include <tl/expected.hpp>
 #include <utility>
+
+#include <tl/expected.hpp>
 
 namespace gondolin {
 
 enum class ErrorCode {
-  kInvalidArgument,   // the caller's input breaks a documented rule
-  kNotFound,          // the thing named does not exist
-  kRefused,           // the peer said no: connection refused, permission denied
-  kClosed,            // the peer ended the stream in order
-  kReset,             // the stream or channel broke off
-  kTimeout,           // a deadline passed
-  kCancelled,         // the owner gave up
-  kLimit,             // a documented bound was reached
-  kProtocol,          // the peer broke the protocol
-  kIo,                // the operating system reported a failure
-  kUnavailable,       // something this needs is not there: a program, a device
+  kInvalidArgument,  // the caller's input breaks a documented rule
+  kNotFound,         // the thing named does not exist
+  kRefused,          // the peer said no: connection refused, permission denied
+  kClosed,           // the peer ended the stream in order
+  kReset,            // the stream or channel broke off
+  kTimeout,          // a deadline passed
+  kCancelled,        // the owner gave up
+  kLimit,            // a documented bound was reached
+  kProtocol,         // the peer broke the protocol
+  kIo,               // the operating system reported a failure
+  kUnavailable,      // something this needs is not there: a program, a device
 };
 
 // The errno is kept where the operating system (ours or the guest's) gave one,

@@ -10,7 +10,8 @@ namespace {
 TEST(ParseDecimal, DigitsOnly) {
   EXPECT_EQ(parse_decimal("0"), 0U);
   EXPECT_EQ(parse_decimal("18446744073709551615"), UINT64_MAX);
-  for (const char* bad : {"", "+1", "-1", " 1", "1 ", "0x1", "1.0", "1e3", "18446744073709551616"}) {
+  for (const char* bad :
+       {"", "+1", "-1", " 1", "1 ", "0x1", "1.0", "1e3", "18446744073709551616"}) {
     EXPECT_EQ(parse_decimal(bad), std::nullopt) << bad;
   }
 }
