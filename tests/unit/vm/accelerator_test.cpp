@@ -3,59 +3,104 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
-#include <string>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "support.hpp"
 
 namespace gondolin::vm {
 namespace {
 
-class Verdicts : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "verdicts.XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+using testing::HasSubstr;
 
-  std::filesystem::path folder_;
-};
+const KvmVerdict kWorks{KvmVerdict::Kind::kWorks, {}};
+const KvmVerdict kBroken{KvmVerdict::Kind::kBroken, "QEMU was killed by signal 6 (Aborted)"};
 
-const KvmVerdict kBroken{KvmVerdict::Kind::kBroken, "it hung"};
-
-TEST_F(Verdicts, AreRememberedInAPrivateFile) {
-  auto file = folder_ / "gondolin" / "accel.json";
-  ASSERT_TRUE(VerdictCache(file).store("this machine", kBroken));
-  EXPECT_EQ(VerdictCache(file).load("this machine"), kBroken);
+unsigned mode_of(const std::filesystem::path& path) {
   struct stat status{};
-  ASSERT_EQ(::stat(file.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0777, 0600U);
-  ASSERT_EQ(::stat(file.parent_path().c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0777, 0700U);
+  EXPECT_EQ(::stat(path.c_str(), &status), 0);
+  return status.st_mode & 07777;
 }
 
-TEST_F(Verdicts, OfAnotherMachineDoNotCount) {
-  VerdictCache cache(folder_ / "accel.json");
-  ASSERT_TRUE(cache.store("old kernel", kBroken));
-  EXPECT_EQ(cache.load("new kernel"), std::nullopt);
+TEST(VerdictCache, RemembersUnderItsKey) {
+  TemporaryDirectory directory;
+  VerdictCache cache(directory.path() / "gondolin" / "accel.json");
+  EXPECT_EQ(cache.load("a"), std::nullopt);
+  ASSERT_TRUE(cache.store("a", kBroken));
+  EXPECT_EQ(cache.load("a"), kBroken);
+  EXPECT_EQ(cache.load("b"), std::nullopt);
 }
 
-TEST_F(Verdicts, ThatCannotBeReadAreNone) {
-  auto file = folder_ / "accel.json";
-  VerdictCache cache(file);
-  EXPECT_EQ(cache.load("key"), std::nullopt);
-  for (const char* text : {"", "{", "[]", "{\"key\":7}", "\xff\xfe"}) {
-    std::ofstream(file) << text;
-    EXPECT_EQ(cache.load("key"), std::nullopt) << text;
+TEST(VerdictCache, KeepsTheLatest) {
+  TemporaryDirectory directory;
+  VerdictCache cache(directory.path() / "accel.json");
+  ASSERT_TRUE(cache.store("a", kBroken));
+  ASSERT_TRUE(cache.store("a", kWorks));
+  EXPECT_EQ(cache.load("a"), kWorks);
+}
+
+TEST(VerdictCache, IsPrivateToTheUserAndLeavesNothingBesides) {
+  TemporaryDirectory directory;
+  auto parent = directory.path() / "cache" / "gondolin";
+  ASSERT_TRUE(VerdictCache(parent / "accel.json").store("a", kWorks));
+  EXPECT_EQ(mode_of(parent), 0700U);
+  EXPECT_EQ(mode_of(parent / "accel.json"), 0600U);
+  auto files = std::filesystem::directory_iterator(parent);
+  EXPECT_EQ(std::distance(begin(files), end(files)), 1);
+}
+
+TEST(VerdictCache, TakesADamagedFileForNone) {
+  TemporaryDirectory directory;
+  auto file = directory.path() / "accel.json";
+  for (const char* content : {"", "{", "[]", "{\"key\": 7}", "{\"key\": \"a\", \"kvm\": 1}",
+                              "{\"key\": \"a\", \"kvm\": \"maybe\"}"}) {
+    std::ofstream(file) << content;
+    EXPECT_EQ(VerdictCache(file).load("a"), std::nullopt) << content;
   }
 }
 
-TEST(KvmDevice, ThatIsNotThereIsAnError) {
-  EXPECT_FALSE(check_kvm_device("/no/such/device"));
+TEST(VerdictCache, SaysWhyItCannotBeWritten) {
+  VerdictCache cache("/proc/gondolin/accel.json");
+  auto stored = cache.store("a", kWorks);
+  ASSERT_FALSE(stored);
+  EXPECT_THAT(stored.error().message, HasSubstr("/proc/gondolin"));
+}
+
+TEST(VerdictCache, LivesInTheCacheDirectoryOfTheUser) {
+  ScopedEnvironment home("HOME", "/home/u");
+  {
+    ScopedEnvironment cache("XDG_CACHE_HOME", "/cache");
+    EXPECT_EQ(VerdictCache::default_file(), "/cache/gondolin/accel.json");
+  }
+  ScopedEnvironment cache("XDG_CACHE_HOME", nullptr);
+  EXPECT_EQ(VerdictCache::default_file(), "/home/u/.cache/gondolin/accel.json");
+  ScopedEnvironment nowhere("HOME", nullptr);
+  EXPECT_EQ(VerdictCache::default_file(), std::nullopt);
+}
+
+TEST(KvmDevice, SaysWhatToDoWhenItIsMissing) {
+  auto checked = check_kvm_device("/dev/no-such-kvm");
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(checked.error().message, HasSubstr("/dev/no-such-kvm does not exist"));
+}
+
+TEST(KvmDevice, IsNotJustAnyDevice) {
+  auto checked = check_kvm_device("/dev/null");
+  ASSERT_FALSE(checked);
+  EXPECT_THAT(checked.error().message, HasSubstr("does not speak the KVM API"));
+}
+
+TEST(VerdictKey, ChangesWithTheQemuBinary) {
+  TemporaryDirectory directory;
+  auto qemu = directory.path() / "qemu";
+  std::ofstream(qemu) << "one";
+  std::string before = verdict_key(qemu);
+  EXPECT_EQ(verdict_key(qemu), before);
+  std::ofstream(qemu) << "another";
+  EXPECT_NE(verdict_key(qemu), before);
 }
 
 }  // namespace

@@ -1,120 +1,181 @@
-// QMP against a QEMU that is played by a thread at the other end of a socket pair.
-
 #include "vm/qmp.hpp"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <array>
-#include <chrono>
-#include <string>
-#include <thread>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include "support.hpp"
 
 namespace gondolin::vm {
 namespace {
 
-using std::chrono::milliseconds;
+using namespace std::chrono_literals;
+using nlohmann::json;
+using testing::HasSubstr;
 
-constexpr const char* kGreeting = R"({"QMP": {"version": {}, "capabilities": []}})"
-                                  "\n";
+// QEMU's end of the connection.
+class FakeQemu {
+ public:
+  FakeQemu(const asio::any_io_executor& executor, UniqueFd socket)
+      : socket_(executor, asio::local::stream_protocol(), socket.release()) {}
+
+  Awaitable<void> say(std::string text) {
+    co_await asio::async_write(socket_, asio::buffer(text), asio::use_awaitable);
+  }
+  Awaitable<json> hear() {
+    std::size_t size = co_await asio::async_read_until(socket_, asio::dynamic_buffer(heard_), '\n',
+                                                       asio::use_awaitable);
+    json message = json::parse(heard_.substr(0, size));
+    heard_.erase(0, size);
+    co_return message;
+  }
+  // Greets, and answers the negotiation.
+  Awaitable<void> greet() {
+    co_await say("{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n");
+    json negotiation = co_await hear();
+    EXPECT_EQ(negotiation["execute"], "qmp_capabilities");
+    co_await say("{\"return\": {}, \"id\": " + negotiation["id"].dump() + "}\r\n");
+  }
+  Awaitable<void> answer(const json& command, const json& answer) {
+    json message = answer;
+    message["id"] = command["id"];
+    co_await say(message.dump() + "\r\n");
+  }
+  void hang_up() { socket_.close(); }
+
+ private:
+  asio::local::stream_protocol::socket socket_;
+  std::string heard_;
+};
 
 class QmpTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::array<int, 2> ends{};
-    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-    ours_.reset(ends[0]);
-    qemu_.reset(ends[1]);
+  QmpTest()
+      : pair_(make_socket_pair()),
+        qemu_(loop_.executor(), std::move(pair_.theirs)),
+        qmp_(loop_.executor(), std::move(pair_.ours),
+             [this](const std::string& name, const json& data) {
+               events_.push_back(name + " " + data.dump());
+             }) {}
+  ~QmpTest() override {
+    qmp_.close();
+    loop_.settle();
   }
 
-  void say(const std::string& text) {
-    ASSERT_EQ(::write(qemu_.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  // Starts a command and leaves its outcome in outcome_.
+  void execute(std::string command, std::chrono::milliseconds deadline = 20s) {
+    spawn(loop_.executor(), [this, command, deadline]() -> Awaitable<void> {
+      outcome_ = co_await qmp_.execute(command, {{"why", "test"}}, deadline);
+    });
   }
-  // The next line that came from the client.
-  nlohmann::json hear() {
-    std::string line;
-    char byte = 0;
-    while (::read(qemu_.get(), &byte, 1) == 1 && byte != '\n')
-      line += byte;
-    return nlohmann::json::parse(line, nullptr, false);
-  }
-
-  // Runs one command to its end while `qemu` plays the other side.
-  Result<nlohmann::json> execute(const std::string& command, const std::function<void()>& qemu,
-                                 milliseconds deadline = milliseconds(10'000)) {
-    asio::io_context loop;
-    Qmp qmp(loop.get_executor(), std::move(ours_),
-            [this](const std::string& name, const nlohmann::json&) { events_.push_back(name); });
-    Result<nlohmann::json> result = fail(ErrorCode::kCancelled, "never answered");
-    asio::co_spawn(
-        loop,
-        [&]() -> Awaitable<void> {
-          result = co_await qmp.execute(command, nlohmann::json::object(), deadline);
-          loop.stop();
-        },
-        asio::detached);
-    std::jthread peer(qemu);
-    loop.run();
-    return result;
+  const Result<json>& outcome() {
+    loop_.run_until([this] { return outcome_.has_value(); });
+    return *outcome_;
   }
 
-  UniqueFd ours_;
-  UniqueFd qemu_;
+  Loop loop_;
+  SocketPair pair_;
+  FakeQemu qemu_;
   std::vector<std::string> events_;
+  std::optional<Result<json>> outcome_;
+  Qmp qmp_;
 };
 
-TEST_F(QmpTest, NegotiatesThenRunsACommandAndHearsEvents) {
-  auto result = execute("query-status", [this] {
-    say(kGreeting);
-    nlohmann::json negotiation = hear();
-    EXPECT_EQ(negotiation["execute"], "qmp_capabilities");
-    say(nlohmann::json{{"return", nlohmann::json::object()}, {"id", negotiation["id"]}}.dump() +
-        "\n");
-    nlohmann::json command = hear();
+TEST_F(QmpTest, CommandsWaitForTheNegotiation) {
+  execute("query-status");
+  loop_.run([this]() -> Awaitable<void> {
+    co_await qemu_.greet();
+    json command = co_await qemu_.hear();
     EXPECT_EQ(command["execute"], "query-status");
-    say("{\"event\": \"RESUME\", \"data\": {}}\n");
-    say(nlohmann::json{{"return", {{"running", true}}}, {"id", command["id"]}}.dump() + "\n");
+    EXPECT_EQ(command["arguments"]["why"], "test");
+    co_await qemu_.answer(command, {{"return", {{"running", true}}}});
   });
-  ASSERT_TRUE(result) << result.error().message;
-  EXPECT_EQ((*result)["running"], true);
-  EXPECT_EQ(events_, (std::vector<std::string>{"RESUME"}));
+  ASSERT_TRUE(outcome());
+  EXPECT_EQ((*outcome())["running"], true);
 }
 
-TEST_F(QmpTest, PassesOnWhatQemuSaysOfAFailure) {
-  auto result = execute("nonsense", [this] {
-    say(kGreeting);
-    say(nlohmann::json{{"return", nlohmann::json::object()}, {"id", hear()["id"]}}.dump() + "\n");
-    say(nlohmann::json{{"error", {{"class", "CommandNotFound"}, {"desc", "no such command"}}},
-                       {"id", hear()["id"]}}
-            .dump() +
-        "\n");
+TEST_F(QmpTest, AFailedCommandHasQemusWords) {
+  execute("frobnicate");
+  loop_.run([this]() -> Awaitable<void> {
+    co_await qemu_.greet();
+    json command = co_await qemu_.hear();
+    co_await qemu_.answer(command, {{"error", {{"class", "X"}, {"desc", "no such command"}}}});
   });
-  ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().code, ErrorCode::kIo);
-  EXPECT_NE(result.error().message.find("no such command"), std::string::npos);
+  ASSERT_FALSE(outcome());
+  EXPECT_EQ(outcome().error().code, ErrorCode::kIo);
+  EXPECT_THAT(outcome().error().message, HasSubstr("no such command"));
 }
 
-TEST_F(QmpTest, ASilentQemuIsATimeout) {
-  auto result = execute("query-status", [] {}, milliseconds(50));
-  ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().code, ErrorCode::kTimeout);
+TEST_F(QmpTest, EventsAreTold) {
+  loop_.run([this]() -> Awaitable<void> {
+    co_await qemu_.greet();
+    co_await qemu_.say("{\"event\": \"SHUTDOWN\", \"data\": {\"reason\": \"guest-reset\"}}\r\n");
+  });
+  loop_.run_until([this] { return !events_.empty(); });
+  EXPECT_THAT(events_, testing::ElementsAre("SHUTDOWN {\"reason\":\"guest-reset\"}"));
 }
 
-TEST_F(QmpTest, AQemuThatGoesAwayOrTalksNonsenseIsAReset) {
-  auto gone = execute("query-status", [this] { qemu_.reset(); });
-  ASSERT_FALSE(gone);
-  EXPECT_EQ(gone.error().code, ErrorCode::kReset);
+TEST_F(QmpTest, ACommandHasADeadline) {
+  execute("quit", 30ms);
+  ASSERT_FALSE(outcome());
+  EXPECT_EQ(outcome().error().code, ErrorCode::kTimeout);
+}
 
-  SetUp();
-  auto nonsense = execute("query-status", [this] { say("not json at all\n"); });
-  ASSERT_FALSE(nonsense);
-  EXPECT_EQ(nonsense.error().code, ErrorCode::kReset);
+TEST_F(QmpTest, AnAnswerThatComesTooLateIsIgnored) {
+  execute("slow", 30ms);
+  loop_.run([this]() -> Awaitable<void> { co_await qemu_.greet(); });
+  EXPECT_EQ(outcome().error().code, ErrorCode::kTimeout);
+  outcome_.reset();
+  execute("next");
+  loop_.run([this]() -> Awaitable<void> {
+    json slow = co_await qemu_.hear();
+    json next = co_await qemu_.hear();
+    co_await qemu_.answer(slow, {{"return", "late"}});
+    co_await qemu_.answer(next, {{"return", "in time"}});
+  });
+  ASSERT_TRUE(outcome());
+  EXPECT_EQ(*outcome(), "in time");
+}
+
+TEST_F(QmpTest, CommandsEndWhenQemuHangsUp) {
+  execute("quit");
+  loop_.settle();
+  qemu_.hang_up();
+  ASSERT_FALSE(outcome());
+  EXPECT_EQ(outcome().error().code, ErrorCode::kReset);
+}
+
+TEST_F(QmpTest, WhatIsNotQmpEndsTheConnection) {
+  for (const char* nonsense :
+       {"[1]\n", "hello\n", "{\"return\": 1}\n", "{\"id\": \"x\"}\n", "\n"}) {
+    SCOPED_TRACE(nonsense);
+    auto pair = make_socket_pair();
+    FakeQemu qemu(loop_.executor(), std::move(pair.theirs));
+    Qmp qmp(loop_.executor(), std::move(pair.ours), [](const std::string&, const json&) {});
+    loop_.run([&]() -> Awaitable<void> {
+      co_await qemu.say(nonsense);
+      auto outcome = co_await qmp.execute("quit", nullptr, 20s);
+      EXPECT_FALSE(outcome);
+      EXPECT_EQ(outcome.error().code, ErrorCode::kReset);
+    });
+  }
+}
+
+TEST_F(QmpTest, AnEndlessLineEndsTheConnection) {
+  execute("quit");
+  loop_.run([this]() -> Awaitable<void> {
+    std::string piece(64 * 1024, ' ');
+    for (std::size_t sent = 0; sent <= Qmp::kMaxLine; sent += piece.size()) {
+      co_await qemu_.say(piece);
+    }
+  });
+  ASSERT_FALSE(outcome());
+  EXPECT_THAT(outcome().error().message, HasSubstr("too long"));
 }
 
 }  // namespace
