@@ -1,6 +1,5 @@
 #include "ingress/client.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
@@ -35,7 +34,6 @@ Client::Client(tcp::socket socket, std::size_t buffer_limit)
       changed_(socket_.get_executor()),
       address_(address_text(socket_)) {
   boost::system::error_code ignored;
-  socket_.non_blocking(true, ignored);
   socket_.set_option(tcp::no_delay(true), ignored);
 }
 
@@ -77,32 +75,22 @@ void Client::interrupt() {
 Client::Written Client::write_now(std::span<const Bytes> parts) {
   SocketOutcome sent = send_now(socket_.native_handle(), parts);
   if (sent.os_error != 0 && !sent.would_block()) return Written::kBroken;
-  std::size_t first = 0;
-  while (first < parts.size() && sent.bytes >= parts[first].size()) {
-    sent.bytes -= parts[first++].size();
-  }
-  if (first == parts.size()) return Written::kAll;
-  std::copy(parts.begin(), parts.end(), unsent_.begin());
-  unsent_[first] = unsent_[first].subspan(sent.bytes);
-  unsent_begin_ = first;
-  unsent_end_ = parts.size();
-  return Written::kPart;
+  unsent_ = PendingParts<kMostParts>(parts);
+  unsent_.advance(sent.bytes);
+  return unsent_.done() ? Written::kAll : Written::kPart;
 }
 
 Awaitable<Status> Client::finish_write() {
-  for (;;) {
+  while (!unsent_.done()) {
     auto [error] = co_await socket_.async_wait(tcp::socket::wait_write, kAwaited);
     if (error) co_return tl::unexpected(stream_error("write", error.value()));
-    std::array<Bytes, kMaxGather> parts = unsent_;
-    switch (write_now(std::span(parts).subspan(unsent_begin_, unsent_end_ - unsent_begin_))) {
-      case Written::kAll:
-        co_return Status{};
-      case Written::kPart:
-        continue;
-      case Written::kBroken:
-        co_return fail(ErrorCode::kReset, "write: the connection broke");
+    SocketOutcome sent = send_now(socket_.native_handle(), unsent_.get());
+    if (sent.os_error != 0 && !sent.would_block()) {
+      co_return tl::unexpected(stream_error("write", sent.os_error));
     }
+    unsent_.advance(sent.bytes);
   }
+  co_return Status{};
 }
 
 void Client::shutdown_write() {

@@ -2,7 +2,6 @@
 // its end is noticed whatever else goes on, and whose output is written at once.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -14,6 +13,7 @@
 #include "base/bytes.hpp"
 #include "base/result.hpp"
 #include "ingress/buffer.hpp"
+#include "io/pending_parts.hpp"
 #include "io/signal.hpp"
 #include "io/stream.hpp"
 #include "io/tcp.hpp"
@@ -26,6 +26,8 @@ class Client {
  public:
   enum class Input : std::uint8_t { kOpen, kEnded, kBroken };
   enum class Written : std::uint8_t { kAll, kPart, kBroken };
+
+  static constexpr std::size_t kMostParts = 8;
 
   Client(asio::ip::tcp::socket socket, std::size_t buffer_limit);
 
@@ -47,7 +49,7 @@ class Client {
   // nobody.
   void watch(std::function<void()> on_end) { on_end_ = std::move(on_end); }
 
-  // Writes as much of `parts` as the socket takes; at most kMaxGather parts. After
+  // Writes as much of `parts` as the socket takes; at most kMostParts parts. After
   // kPart, finish_write() must follow, and the bytes must stay until it returns.
   [[nodiscard]] Written write_now(std::span<const Bytes> parts);
   // Waits until the rest is written; kReset, or kCancelled after close().
@@ -77,9 +79,7 @@ class Client {
   Signal changed_;
   std::function<void()> on_end_;
   std::string address_;
-  std::array<Bytes, kMaxGather> unsent_;
-  std::size_t unsent_begin_ = 0;
-  std::size_t unsent_end_ = 0;
+  PendingParts<kMostParts> unsent_;
   Input state_ = Input::kOpen;
   bool reading_ = false;
   bool interrupted_ = false;

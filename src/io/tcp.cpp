@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cerrno>
-#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -14,6 +13,8 @@
 #include <boost/asio/deferred.hpp>
 
 #include "base/check.hpp"
+#include "base/unique_fd.hpp"
+#include "io/pending_parts.hpp"
 
 namespace gondolin {
 
@@ -90,44 +91,46 @@ Error stream_error(const std::string& what, int os_error) {
   return {code, what + ": " + std::generic_category().message(os_error), os_error};
 }
 
-TcpStream::TcpStream(tcp::socket socket) : socket_(std::move(socket)) {
-  boost::system::error_code ignored;
-  socket_.non_blocking(true, ignored);
-}
+TcpStream::TcpStream(tcp::socket socket, Readiness readiness)
+    : socket_(std::move(socket)), readiness_(readiness) {}
 
 Awaitable<Result<std::size_t>> TcpStream::read_some(MutableBytes buffer) {
   GONDOLIN_CHECK(!buffer.empty());
-  for (;;) {
+  if (readiness_ == Readiness::kLikely) {
     SocketOutcome now = receive_now(socket_.native_handle(), buffer);
-    if (now.os_error == 0) co_return now.bytes;
+    if (now.os_error == 0) {
+      // What did not fill the buffer was probably all there is for now.
+      if (now.bytes < buffer.size() && now.bytes > 0) readiness_ = Readiness::kUnlikely;
+      co_return now.bytes;
+    }
     if (!now.would_block()) co_return tl::unexpected(stream_error("read", now.os_error));
-    auto [error, n] =
-        co_await socket_.async_read_some(asio::buffer(buffer.data(), buffer.size()), kAwaited);
-    if (!error) co_return n;
-    if (error == asio::error::eof) co_return std::size_t{0};
-    co_return tl::unexpected(stream_error("read", error.value()));
   }
+  auto [error, n] =
+      co_await socket_.async_read_some(asio::buffer(buffer.data(), buffer.size()), kAwaited);
+  readiness_ = n < buffer.size() && !error ? Readiness::kUnlikely : Readiness::kLikely;
+  if (!error) co_return n;
+  if (error == asio::error::eof) co_return std::size_t{0};
+  co_return tl::unexpected(stream_error("read", error.value()));
 }
 
 Awaitable<Status> TcpStream::write(std::span<const Bytes> parts) {
-  std::array<Bytes, kMaxWriteParts> left;
-  GONDOLIN_CHECK(parts.size() <= left.size());
-  std::copy(parts.begin(), parts.end(), left.begin());
-  std::size_t first = 0;
-  for (;;) {
-    SocketOutcome sent =
-        send_now(socket_.native_handle(), std::span(left).subspan(first, parts.size() - first));
+  // The first write leaves at once in any case: nothing is unacknowledged before it.
+  if (std::exchange(delays_, Delays::kOff) == Delays::kOn) {
+    boost::system::error_code ignored;
+    socket_.set_option(tcp::no_delay(true), ignored);
+  }
+  PendingParts<kMaxWriteParts> left(parts);
+  while (!left.done()) {
+    SocketOutcome sent = send_now(socket_.native_handle(), left.get());
     if (sent.os_error != 0 && !sent.would_block()) {
       co_return tl::unexpected(stream_error("write", sent.os_error));
     }
-    while (first < parts.size() && sent.bytes >= left[first].size()) {
-      sent.bytes -= left[first++].size();
-    }
-    if (first == parts.size()) co_return Status{};
-    left[first] = left[first].subspan(sent.bytes);
+    left.advance(sent.bytes);
+    if (left.done()) break;
     auto [error] = co_await socket_.async_wait(tcp::socket::wait_write, kAwaited);
     if (error) co_return tl::unexpected(stream_error("write", error.value()));
   }
+  co_return Status{};
 }
 
 void TcpStream::shutdown_write() {
@@ -142,22 +145,45 @@ void TcpStream::reset() {
 TcpOpener::TcpOpener(asio::any_io_executor executor)
     : executor_(std::move(executor)), deadlines_(std::make_shared<DeadlineQueue>(executor_)) {}
 
-// Tries the loopback addresses in turn. What 127.0.0.1 says is the error, unless
-// [::1] takes the connection.
-Awaitable<Status> TcpOpener::connect(tcp::socket& socket, std::uint16_t port) {
-  std::optional<Error> failure;
-  for (const asio::ip::address& address : {asio::ip::address(asio::ip::address_v4::loopback()),
-                                           asio::ip::address(asio::ip::address_v6::loopback())}) {
-    const tcp::endpoint endpoint(address, port);
-    boost::system::error_code error;
-    socket.open(endpoint.protocol(), error);
-    if (!error) std::tie(error) = co_await socket.async_connect(endpoint, kAwaited);
-    if (!error) co_return Status{};
-    if (!failure) failure = stream_error("connect to port " + std::to_string(port), error.value());
-    if (failure->code != ErrorCode::kRefused) break;
-    socket.close(error);
+// One address. The handshake on a loopback is mostly done when connect(2) returns,
+// although it says EINPROGRESS; sending the first bytes finds out, and only where that
+// would block does the event loop come into it. Says how many of `first` were taken.
+Awaitable<Result<std::size_t>> TcpOpener::connect(tcp::socket& socket, const tcp::endpoint& to,
+                                                  std::span<const Bytes> first) {
+  const std::string what = "connect to port " + std::to_string(to.port());
+  UniqueFd fd(::socket(to.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) co_return tl::unexpected(stream_error(what, errno));
+  if (::connect(fd.get(), to.data(), static_cast<socklen_t>(to.size())) != 0 &&
+      errno != EINPROGRESS) {
+    co_return tl::unexpected(stream_error(what, errno));
   }
-  co_return tl::unexpected(std::move(*failure));
+  boost::system::error_code error;
+  socket.assign(to.protocol(), fd.get(), error);
+  if (error) co_return tl::unexpected(stream_error(what, error.value()));
+  static_cast<void>(fd.release());
+  if (!PendingParts<ByteStream::kMaxWriteParts>(first).done()) {
+    SocketOutcome sent = send_now(socket.native_handle(), first);
+    if (sent.os_error == 0) co_return sent.bytes;
+    if (!sent.would_block()) co_return tl::unexpected(stream_error(what, sent.os_error));
+  }
+  std::tie(error) = co_await socket.async_wait(tcp::socket::wait_write, kAwaited);
+  if (error) co_return tl::unexpected(stream_error(what, error.value()));
+  int os_error = 0;
+  socklen_t size = sizeof os_error;
+  ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_ERROR, &os_error, &size);
+  if (os_error != 0) co_return tl::unexpected(stream_error(what, os_error));
+  co_return std::size_t{0};
+}
+
+// What 127.0.0.1 says is the error, unless [::1] takes the connection.
+Awaitable<Result<std::size_t>> TcpOpener::connect_any(tcp::socket& socket, std::uint16_t port,
+                                                      std::span<const Bytes> first) {
+  auto sent = co_await connect(socket, {asio::ip::address_v4::loopback(), port}, first);
+  if (sent || sent.error().code != ErrorCode::kRefused) co_return sent;
+  boost::system::error_code ignored;
+  socket.close(ignored);
+  auto sent_v6 = co_await connect(socket, {asio::ip::address_v6::loopback(), port}, first);
+  co_return sent_v6 ? sent_v6 : sent;
 }
 
 Awaitable<Result<std::unique_ptr<ByteStream>>> TcpOpener::open(Port port,
@@ -177,20 +203,20 @@ Awaitable<Result<std::unique_ptr<ByteStream>>> TcpOpener::open(Port port,
     }
   });
   limit.arm(deadline);
-  Status done = co_await connect(socket, number);
-  if (done) {
-    boost::system::error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
-    stream = std::make_unique<TcpStream>(std::move(socket));
+  auto sent = co_await connect_any(socket, number, first);
+  if (sent) {
+    PendingParts<ByteStream::kMaxWriteParts> left(first);
+    left.advance(*sent);
+    stream = std::make_unique<TcpStream>(std::move(socket), TcpStream::Readiness::kUnlikely);
     // A peer that does not want to read all of it may have answered all the same:
     // whoever reads next finds out.
-    if (!first.empty()) static_cast<void>(co_await stream->write(first));
+    if (!left.done()) static_cast<void>(co_await stream->write(left.get()));
   }
   if (late) {
     co_return fail(ErrorCode::kTimeout,
                    "port " + std::to_string(number) + " did not take the connection in time");
   }
-  if (!done) co_return tl::unexpected(std::move(done.error()));
+  if (!sent) co_return tl::unexpected(std::move(sent.error()));
   co_return stream;
 }
 

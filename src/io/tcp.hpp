@@ -21,8 +21,11 @@ namespace gondolin {
 
 class TcpStream final : public ByteStream {
  public:
-  // `socket` must be connected; it becomes non-blocking.
-  explicit TcpStream(asio::ip::tcp::socket socket);
+  // Whether the next read is worth a try before waiting.
+  enum class Readiness : std::uint8_t { kLikely, kUnlikely };
+
+  // `socket` must be connected.
+  explicit TcpStream(asio::ip::tcp::socket socket, Readiness readiness = Readiness::kLikely);
   // Ends the connection in order, unless reset() was called.
   ~TcpStream() override = default;
 
@@ -32,7 +35,12 @@ class TcpStream final : public ByteStream {
   void reset() override;
 
  private:
+  // Nagle's algorithm, which a stream does without from its first write on.
+  enum class Delays : std::uint8_t { kOn, kOff };
+
   asio::ip::tcp::socket socket_;
+  Readiness readiness_;
+  Delays delays_ = Delays::kOn;
 };
 
 // Opens streams to 127.0.0.1, and to [::1] when 127.0.0.1 refuses.
@@ -44,7 +52,11 @@ class TcpOpener final : public StreamOpener {
                                                       std::chrono::milliseconds deadline) override;
 
  private:
-  Awaitable<Status> connect(asio::ip::tcp::socket& socket, std::uint16_t port);
+  Awaitable<Result<std::size_t>> connect(asio::ip::tcp::socket& socket,
+                                         const asio::ip::tcp::endpoint& to,
+                                         std::span<const Bytes> first);
+  Awaitable<Result<std::size_t>> connect_any(asio::ip::tcp::socket& socket, std::uint16_t port,
+                                             std::span<const Bytes> first);
 
   asio::any_io_executor executor_;
   // Shared with the calls in progress, which a dying event loop ends after us.
@@ -65,7 +77,7 @@ struct SocketOutcome {
 // One sendmsg(2) of as much of `parts` as the socket takes; never blocks, never
 // raises SIGPIPE. At most kMaxGather parts.
 [[nodiscard]] SocketOutcome send_now(int socket, std::span<const Bytes> parts);
-inline constexpr std::size_t kMaxGather = 64;
+inline constexpr std::size_t kMaxGather = 8;
 
 // Makes the next close of `socket` discard what is unsent and send RST.
 void close_with_reset(asio::ip::tcp::socket& socket);
