@@ -12,9 +12,9 @@
 
 namespace gondolin::cli {
 
-// One run of the program: what stands behind "--" on the command line, which no
-// command's options are looked for in, and the status that the command leaves for
-// main() to exit with.
+// One run of the program: the guest's program that stands behind "--", in which no
+// options of ours are looked for, and the status that the command leaves for main()
+// to exit with.
 struct Invocation {
   std::vector<std::string> behind_dashes;
   int exit_code = 0;

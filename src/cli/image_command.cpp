@@ -14,6 +14,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/image_progress.hpp"
+#include "gondolin/error.hpp"
 #include "gondolin/image.hpp"
 
 namespace gondolin::cli {
@@ -27,7 +28,23 @@ std::string human_size(std::uint64_t bytes) {
                            : fmt::format("{:.1f} MiB", mebibytes);
 }
 
-void add_build(CLI::App& image) {
+// Builds and prints the id; what a signal interrupts ends with 128 plus its number.
+int build_image(const ImageBuildOptions& options) {
+  ImageProgressPrinter printer;
+  const InterruptWatch interrupt;
+  try {
+    const ImageFiles files =
+        ImageStore().build(options, printer.sink(), [&] { return interrupt.signal() != 0; });
+    printer.finish();
+    fmt::print("{}\n", files.id);
+    return 0;
+  } catch (const ApiError& error) {
+    if (error.code() != ApiErrorCode::kCancelled) throw;
+    return 128 + interrupt.signal();
+  }
+}
+
+void add_build(CLI::App& image, Invocation& invocation) {
   struct Options {
     ImageBuildOptions build;
     std::vector<std::string> packages;
@@ -46,15 +63,10 @@ void add_build(CLI::App& image) {
       ->capture_default_str();
   command->add_flag("--update", options->update,
                     "Build anew to get the newest packages, even when nothing else changed");
-  command->callback([options] {
+  command->callback([options, &invocation] {
     options->build.packages = options->packages;
     if (options->update) options->build.freshness = ImageFreshness::kUpdate;
-    ImageProgressPrinter printer;
-    const InterruptWatch interrupt;
-    const ImageFiles files =
-        ImageStore().build(options->build, printer.sink(), [&] { return interrupt.requested(); });
-    printer.finish();
-    fmt::print("{}\n", files.id);
+    invocation.exit_code = build_image(options->build);
   });
 }
 
@@ -141,7 +153,7 @@ void add_verify(CLI::App& image, Invocation& invocation) {
 void add_image_command(CLI::App& app, Invocation& invocation) {
   CLI::App* image = app.add_subcommand("image", "Build and manage the images that VMs boot from");
   image->require_subcommand(1);
-  add_build(*image);
+  add_build(*image, invocation);
   add_ls(*image);
   add_inspect(*image);
   add_tag(*image);

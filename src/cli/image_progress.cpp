@@ -13,10 +13,10 @@ namespace {
 constexpr int kWatched[] = {SIGINT, SIGTERM, SIGHUP};
 
 // Only a signal handler needs state that is not an object's.
-volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t interrupted_by = 0;
 
-void remember_interrupt(int) {
-  interrupted = 1;
+void remember_interrupt(int signal) {
+  interrupted_by = signal;
 }
 
 std::size_t terminal_width() {
@@ -68,7 +68,7 @@ void ImageProgressPrinter::end_stage() {
 }
 
 InterruptWatch::InterruptWatch() {
-  interrupted = 0;
+  interrupted_by = 0;
   struct sigaction action{};
   action.sa_handler = remember_interrupt;
   for (std::size_t i = 0; i < std::size(kWatched); ++i)
@@ -80,8 +80,8 @@ InterruptWatch::~InterruptWatch() {
     ::sigaction(kWatched[i], &previous_[i], nullptr);
 }
 
-bool InterruptWatch::requested() const {
-  return interrupted != 0;
+int InterruptWatch::signal() const {
+  return interrupted_by;
 }
 
 }  // namespace gondolin::cli

@@ -47,7 +47,8 @@ class InterruptWatch {
   InterruptWatch(const InterruptWatch&) = delete;
   InterruptWatch& operator=(const InterruptWatch&) = delete;
 
-  [[nodiscard]] bool requested() const;
+  // The signal that came, the last one if several did; 0 if none.
+  [[nodiscard]] int signal() const;
 
  private:
   struct sigaction previous_[3];

@@ -26,15 +26,22 @@ int report_usage(const std::exception& error) {
   return 2;
 }
 
-// Takes what stands behind "--" aside: CLI11 drops the dashes behind an option whose
+// Whether the command is one that passes what stands behind "--" on to the guest.
+bool runs_a_program(const std::vector<std::string>& arguments) {
+  return !arguments.empty() && (arguments.front() == "exec" || arguments.front() == "bash");
+}
+
+// Takes a guest program's arguments aside: CLI11 drops the dashes behind an option whose
 // value may be left out, and would then look for options in the guest's command.
 // Returns the rest as CLI11 wants it, last first.
 std::vector<std::string> arguments_before_dashes(int argc, char** argv, Invocation& invocation) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
-  auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-  if (dashes != arguments.end()) {
-    invocation.behind_dashes.assign(dashes + 1, arguments.end());
-    arguments.erase(dashes, arguments.end());
+  if (runs_a_program(arguments)) {
+    auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+    if (dashes != arguments.end()) {
+      invocation.behind_dashes.assign(dashes + 1, arguments.end());
+      arguments.erase(dashes, arguments.end());
+    }
   }
   std::reverse(arguments.begin(), arguments.end());
   return arguments;

@@ -13,6 +13,7 @@
 #include "base/bytes.hpp"
 #include "base/result.hpp"
 #include "ingress/buffer.hpp"
+#include "io/peer_state.hpp"
 #include "io/pending_parts.hpp"
 #include "io/signal.hpp"
 #include "io/stream.hpp"
@@ -36,6 +37,8 @@ class Client {
   [[nodiscard]] Buffer& input() { return input_; }
   // Whether the client has ended its side, or the connection broke.
   [[nodiscard]] Input state() const { return state_; }
+  // Whether there is still somebody to read an answer, once the input has ended.
+  [[nodiscard]] PeerState peer_state() { return gondolin::peer_state(socket_.native_handle()); }
 
   // Reads in the background into what room there is.
   void read_ahead();

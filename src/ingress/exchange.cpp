@@ -18,8 +18,9 @@ using http::StatusCode;
 
 namespace {
 
-// A client that has ended its side may still read (`… | nc`) or be gone, and only
-// sending tells. So it counts as gone once nothing could be sent for this long.
+// A client that has ended its side may still read (`… | nc -N`) or be gone. It is
+// looked after this often; where nobody knows, it counts as gone once nothing could
+// be sent for as long.
 constexpr std::chrono::milliseconds kHalfClosedGrace{200};
 
 }  // namespace
@@ -39,7 +40,14 @@ Exchange::Exchange(Core& core, Client& client, std::uint64_t connection, const A
                         }),
       response_deadline_(core.deadlines,
                          [this] { fail(begun_ ? Failure::kSilence : Failure::kBackendStalled); }),
-      client_deadline_(core.deadlines, [this] { give_up(); }) {}
+      client_deadline_(core.deadlines, [this] { give_up(); }),
+      half_closed_deadline_(core.deadlines, [this] {
+        if (client_.peer_state() == PeerState::kOwned) {
+          half_closed_deadline_.arm(kHalfClosedGrace);
+        } else {
+          give_up();
+        }
+      }) {}
 
 void Exchange::fail(Failure failure) {
   if (failure_ == Failure::kNone) failure_ = failure;
@@ -53,7 +61,11 @@ void Exchange::give_up() {
 
 void Exchange::on_client_end() {
   if (client_.state() == Client::Input::kEnded && request_complete()) {
-    client_deadline_.arm(kHalfClosedGrace);
+    if (client_.peer_state() == PeerState::kGone) {
+      give_up();
+    } else {
+      half_closed_deadline_.arm(kHalfClosedGrace);
+    }
   } else if (client_.state() == Client::Input::kBroken || client_.input().empty()) {
     fail(Failure::kClientGone);
   }
@@ -76,6 +88,7 @@ Awaitable<After> Exchange::run(RoutedRequest request) {
   client_.input().consume(request.head.size);
 
   client_.watch([this] { on_client_end(); });
+  if (client_.state() != Client::Input::kOpen) on_client_end();
   After after = After::kAbort;
   Status opened = co_await open(head_text);
   if (failure_ != Failure::kNone) {
@@ -110,7 +123,7 @@ Awaitable<bool> Exchange::send(std::span<const Bytes> parts) {
     co_return false;
   }
   if (client_.state() == Client::Input::kEnded && upgrading_ == Upgrading::kNo) {
-    client_deadline_.arm(kHalfClosedGrace);
+    half_closed_deadline_.arm(kHalfClosedGrace);
   }
   co_return true;
 }

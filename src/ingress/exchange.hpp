@@ -134,7 +134,8 @@ class Exchange {
   Deadline request_deadline_;  // a body that stalls, on either side
   Failure request_stall_ = Failure::kRequestStalled;
   Deadline response_deadline_;  // the response's head, then silence within it
-  Deadline client_deadline_;    // a client that takes nothing, or half-closed
+  Deadline client_deadline_;    // a client that takes nothing
+  Deadline half_closed_deadline_;
 };
 
 }  // namespace gondolin::ingress

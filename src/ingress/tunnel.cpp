@@ -14,7 +14,7 @@
 namespace gondolin::ingress {
 
 Awaitable<After> Exchange::tunnel(const http::ResponseHead& head) {
-  client_deadline_.disarm();
+  half_closed_deadline_.disarm();
   client_.watch({});
   client_.keep_alive();
   begun_ = true;

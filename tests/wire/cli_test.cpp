@@ -152,6 +152,14 @@ WIRE_TEST(CommandLine, UnknownOptionIsRefused, "contract: command line") {
   EXPECT_NE(finished.err.find("--nonsense"), std::string::npos) << finished.err;
 }
 
+WIRE_TEST(CommandLine, ArgumentsBehindDashesAreRefused, "contract: command line") {
+  ListenersFile listeners("");
+  const Finished finished = GatewayProcess::run(
+      {"gateway", "--listeners", listeners.path().string(), "--listen", "0", "--", "surplus"});
+  EXPECT_EQ(finished.exit_code, 2);
+  EXPECT_NE(finished.err.find("surplus"), std::string::npos) << finished.err;
+}
+
 WIRE_TEST(CommandLine, MalformedTimeoutsAreRefused, "contract: --header-timeout-ms N") {
   ListenersFile listeners("");
   for (const std::string option : {"--header-timeout-ms", "--response-timeout-ms"}) {

@@ -183,6 +183,30 @@ WIRE_TEST(Pipelining, HalfClosedHttp10ClientGetsItsAnswer, "RFC 9112 9.6") {
   client.expect_end();
 }
 
+WIRE_TEST(Pipelining, HalfClosedClientWaitsForItsAnswerAsLongAsItTakes, "RFC 9112 9.6") {
+  Connection client = site().connect();
+  client.send(get("/"));
+  client.finish();
+  Connection backend = site().root.accept();
+  static_cast<void>(receive_head(backend));
+  backend.expect_silence(milliseconds(700));
+  backend.send(ok("late"));
+  EXPECT_EQ(receive_response(client).body, "late");
+  EXPECT_EQ(client.expect_end(), End::kFin);
+}
+
+WIRE_TEST(Pipelining, HalfClosedClientThatThenLeavesEndsTheBackendsConnection,
+          "contract: client gone") {
+  Connection client = site().connect();
+  client.send(get("/"));
+  client.finish();
+  Connection backend = site().root.accept();
+  static_cast<void>(receive_head(backend));
+  backend.expect_silence(milliseconds(300));
+  client.close();
+  backend.expect_end();
+}
+
 WIRE_TEST(Pipelining, SecondHeadSplitAnywhereIsRead, "RFC 9112 9.3.2") {
   const std::string second = get("/second");
   for (std::size_t cut = 1; cut < second.size(); cut += 7) {

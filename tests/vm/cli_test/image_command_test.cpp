@@ -1,0 +1,49 @@
+// `gondolin image build`, interrupted.
+
+#include <signal.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/command.hpp"
+
+namespace gondolin::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+class EmptyStore : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (fs::temp_directory_path() / "gondolin-store-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    path_ = name;
+  }
+  void TearDown() override { fs::remove_all(path_); }
+
+  // The store's files of any size, without its locks and empty directories.
+  [[nodiscard]] std::vector<std::string> contents() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(path_)) {
+      if (entry.is_regular_file() && entry.file_size() > 0) names.push_back(entry.path());
+    }
+    return names;
+  }
+
+  fs::path path_;
+};
+
+TEST_F(EmptyStore, InterruptedBuildExitsWith130AndLeavesNothingHalfMade) {
+  BackgroundCommand build(
+      {"env", "GONDOLIN_IMAGE_STORE=" + path_.string(), GONDOLIN_PROGRAM, "image", "build"});
+  build.wait_for_errors("\n");
+  build.kill(SIGINT);
+  EXPECT_EQ(build.wait(), 128 + SIGINT);
+  EXPECT_THAT(contents(), testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace gondolin::test
