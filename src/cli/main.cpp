@@ -4,7 +4,9 @@
 //   exec and bash pass on the exit status of the guest's program instead.
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <vector>
@@ -78,12 +80,19 @@ int run(int argc, char** argv) {
   return invocation.exit_code;
 }
 
+// What was printed may still be on its way; a full disk must not pass for success.
+int flush_output(int status) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  std::fprintf(stderr, "gondolin: cannot write the output: %s\n", std::strerror(errno));
+  return status == 0 ? 1 : status;
+}
+
 }  // namespace
 }  // namespace gondolin::cli
 
 int main(int argc, char** argv) {
   try {
-    return gondolin::cli::run(argc, argv);
+    return gondolin::cli::flush_output(gondolin::cli::run(argc, argv));
   } catch (const std::exception& error) {
     gondolin::cli::print_error(error);
     return 1;

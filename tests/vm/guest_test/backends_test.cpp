@@ -34,6 +34,19 @@ TEST(Backends, ThatAreNotThereAre502AndServeOnceTheyAre) {
   EXPECT_EQ(status_of(vm, "/"), "200");
 }
 
+TEST(Backends, ThatAreNotThereGetAPageThatNamesWhatListens) {
+  SharedVm& vm = shared_vm();
+  vm.upload("backend.py");
+  vm.serve("python /root/backend.py 127.0.0.1 7011", 7011);
+  vm.route({{"/app", 7012}});
+  const std::string page = vm.curl("/app/", {"-H", "Accept: text/html"}).output;
+  EXPECT_NE(page.find("leads to port 7012"), std::string::npos) << page;
+  const auto ports = page.find("Ports with a listening server: ");
+  ASSERT_NE(ports, std::string::npos) << page;
+  EXPECT_NE(page.find("7011", ports), std::string::npos) << page;
+  EXPECT_EQ(vm.curl("/app/").output, "bad gateway\n");
+}
+
 TEST(Backends, PythonsFileServerAnswersGetAndHead) {
   SharedVm& vm = shared_vm();
   ASSERT_EQ(

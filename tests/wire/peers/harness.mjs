@@ -49,16 +49,21 @@ export async function lineOf(child, pattern) {
   throw new Error(`the program ended without a line ${pattern}: ${child.stderrText}`);
 }
 
-// Starts a gateway whose table maps prefixes to ports; resolves to its URL
-// without a slash at the end.
-export async function gateway(t, routes) {
+// Starts a gateway whose table maps prefixes to ports; resolves to its URL without a
+// slash at the end, and to the table's file.
+export async function gatewayWithFile(t, routes) {
   const directory = await temporaryDirectory(t);
   const file = path.join(directory, 'listeners');
   await writeFile(file, Object.entries(routes).map(([prefix, port]) => `${prefix} :${port}\n`).join(''));
   const child = start(t, process.env.GONDOLIN_PROGRAM,
     ['gateway', '--listeners', file, '--listen', '127.0.0.1:0']);
   const [, url] = await lineOf(child, /^Ingress enabled: (http:\S+)$/);
-  return url;
+  return { url, file };
+}
+
+// The same, for tests that need the URL alone.
+export async function gateway(t, routes) {
+  return (await gatewayWithFile(t, routes)).url;
 }
 
 // Listens with `server` on an ephemeral loopback port until the test `t` ends.

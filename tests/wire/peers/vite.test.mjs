@@ -6,8 +6,7 @@ import path from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { chromium } from 'playwright-core';
-
+import { browserPage } from './browser.mjs';
 import { accepting, freePort, gateway, httpServer, start, temporaryDirectory } from './harness.mjs';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
@@ -26,16 +25,6 @@ const show = (text) => { document.querySelector('#message').textContent = text; 
 show(message);
 import.meta.hot.accept('./message.js', (module) => show(module.message));
 `;
-
-async function browserPage(t) {
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
-  t.after(() => browser.close());
-  return browser.newPage();
-}
 
 // A Vite project in a directory of its own, served with its own base path.
 async function viteProject(t, base) {
