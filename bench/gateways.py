@@ -4,7 +4,7 @@ All of them with one worker, a fresh backend connection for each request, stream
 both directions, X-Forwarded-* fields, and no access log.
 """
 
-from pathlib import Path
+import shutil
 
 from measure import BUILD, Process, ROOT, free_port, wait_for_port
 
@@ -83,8 +83,8 @@ def haproxy(backend, routes):
 
 def original(backend, routes):
     port = free_port()
-    return port, Process([NODE, ROOT / "bench/peers/original.mjs", port, backend, routes],
-                         cwd=FOLDER / "peers")
+    program = shutil.copy(ROOT / "bench/peers/original.mjs", FOLDER / "peers")
+    return port, Process([NODE, program, port, backend, routes])
 
 
 ALL = {"ours": ours, "nginx": nginx, "haproxy": haproxy, "original": original}

@@ -5,7 +5,7 @@ import sys
 
 import measure
 
-SUITES = {"gateway": "gateway_suite", "through-vm": "through_vm_suite", "fs": "fs_suite"}
+SUITES = {"gateway": "gateway_suite"}
 
 
 def main():
