@@ -1,5 +1,7 @@
 #include "io/tcp.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -24,6 +26,14 @@ namespace {
 
 // Gives errors as values, and awaits without a coroutine frame of its own.
 constexpr auto kAwaited = asio::as_tuple(asio::deferred);
+
+// Lets the ACK that ends the handshake travel with the first bytes: a packet less, and a
+// server that is woken when there is something to read. Where nothing is sent after all,
+// the kernel's delayed-ACK timer sends it.
+void hold_back_handshake_ack(int socket) {
+  const int off = 0;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
+}
 
 }  // namespace
 
@@ -153,6 +163,7 @@ Awaitable<Result<std::size_t>> TcpOpener::connect(tcp::socket& socket, const tcp
   const std::string what = "connect to port " + std::to_string(to.port());
   UniqueFd fd(::socket(to.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) co_return tl::unexpected(stream_error(what, errno));
+  if (!PendingParts<ByteStream::kMaxWriteParts>(first).done()) hold_back_handshake_ack(fd.get());
   if (::connect(fd.get(), to.data(), static_cast<socklen_t>(to.size())) != 0 &&
       errno != EINPROGRESS) {
     co_return tl::unexpected(stream_error(what, errno));
