@@ -81,7 +81,7 @@ def memory(report, names, backend, slow_bytes):
 
 def run(quick):
     names = list(gateways.ALL)
-    rounds, milliseconds, repeats = (2, 300, 1) if quick else (7, 1500, 5)
+    rounds, milliseconds, repeats = (2, 300, 1) if quick else (5, 1000, 5)
     report = Report("gateway", names, quick)
     backend = Backend()
     try:

@@ -26,6 +26,12 @@ void Buffer::make_room() {
   filled_ = false;
 }
 
+void Buffer::clear() {
+  begin_ = end_ = 0;
+  filled_ = false;
+  if (capacity_ > kFirst) release();
+}
+
 void Buffer::release() {
   if (!empty()) return;
   memory_.reset();

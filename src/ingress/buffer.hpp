@@ -36,6 +36,9 @@ class Buffer {
   // Makes room() as large as is sensible by moving the bytes, or the memory. To be
   // called when nothing refers to the bytes or the room.
   void make_room();
+  // Forgets all bytes, and gives the memory back unless it is as small as at first;
+  // under the same condition.
+  void clear();
   // Gives the memory back if the buffer is empty; under the same condition.
   void release();
 

@@ -25,12 +25,15 @@ constexpr std::chrono::milliseconds kHalfClosedGrace{200};
 
 }  // namespace
 
-Exchange::Exchange(Core& core, Client& client, std::uint64_t connection, const AnswerTo& answer_to)
+Exchange::Exchange(Core& core, Client& client, Workspace& workspace, std::uint64_t connection,
+                   const AnswerTo& answer_to)
     : core_(core),
       client_(client),
       connection_(connection),
       answer_to_(answer_to),
-      response_(core.config.buffer),
+      writer_(workspace.writer),
+      response_head_(workspace.response_head),
+      response_(workspace.response),
       upload_signal_(core.parts.executor),
       upload_ended_(core.parts.executor),
       // Once the response has begun, a stream in both directions may rest as it likes.
@@ -48,6 +51,11 @@ Exchange::Exchange(Core& core, Client& client, std::uint64_t connection, const A
           give_up();
         }
       }) {}
+
+// What a large response made of the buffer is not kept for an idle connection.
+Exchange::~Exchange() {
+  response_.clear();
+}
 
 void Exchange::fail(Failure failure) {
   if (failure_ == Failure::kNone) failure_ = failure;
@@ -303,7 +311,8 @@ Awaitable<Result<std::size_t>> Exchange::read_backend() {
 }
 
 Awaitable<After> Exchange::relay() {
-  http::ResponseParser parser(response_to_, core_.config.limits);
+  http::ResponseParser& parser = response_head_;
+  parser.reset(response_to_);
   for (;;) {
     if (!response_.empty()) {
       auto progress = parser.parse(response_.view());

@@ -50,10 +50,24 @@ struct RoutedRequest {
   Upgrading upgrading = Upgrading::kNo;
 };
 
+// What the exchanges of one connection work in, one after the other: kept between them,
+// so that none has to allocate it anew.
+struct Workspace {
+  explicit Workspace(const GatewayConfig& config)
+      : response_head(http::ResponseTo::kOther, config.limits), response(config.buffer) {}
+
+  http::HeadWriter writer;
+  http::ResponseParser response_head;
+  Buffer response;  // from the backend
+};
+
 class Exchange {
  public:
-  // `answer_to` has the persistence that the client asked for.
-  Exchange(Core& core, Client& client, std::uint64_t connection, const AnswerTo& answer_to);
+  // `answer_to` has the persistence that the client asked for. `workspace` is this
+  // exchange's alone until its end.
+  Exchange(Core& core, Client& client, Workspace& workspace, std::uint64_t connection,
+           const AnswerTo& answer_to);
+  ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
@@ -118,8 +132,9 @@ class Exchange {
   Upgrading upgrading_ = Upgrading::kNo;
 
   std::unique_ptr<ByteStream> backend_;
-  http::HeadWriter writer_;
-  Buffer response_;
+  http::HeadWriter& writer_;
+  http::ResponseParser& response_head_;
+  Buffer& response_;
   Failure failure_ = Failure::kNone;
   http::Rejection rejection_{};  // for kRequestRejected
   bool begun_ = false;           // a byte of the final response may have been sent

@@ -24,6 +24,7 @@ Session::Session(std::shared_ptr<Core> core, asio::ip::tcp::socket socket, Admis
       admission_(admission),
       client_(std::move(socket), core_->config.buffer),
       parser_(core_->config.limits),
+      workspace_(core_->config),
       deadline_(core_->deadlines, [this] {
         timed_out_ = true;
         client_.interrupt();
@@ -195,7 +196,7 @@ Awaitable<After> Session::serve() {
     co_return co_await answer_early(*refusal, to);
   }
 
-  Exchange exchange(*core_, client_, id_, to);
+  Exchange exchange(*core_, client_, workspace_, id_, to);
   exchange_ = &exchange;
   const Upgrading upgrading =
       head.upgrade == http::UpgradeRequest::kWebSocket ? Upgrading::kWebSocket : Upgrading::kNo;

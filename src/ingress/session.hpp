@@ -53,6 +53,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Client client_;
   http::RequestParser parser_;
   http::PathNormalizer normalizer_;
+  Workspace workspace_;
   Deadline deadline_;  // of heads, idleness and lingering
   bool timed_out_ = false;
   bool idle_ = true;

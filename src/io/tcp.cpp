@@ -160,29 +160,31 @@ TcpOpener::TcpOpener(asio::any_io_executor executor)
 // would block does the event loop come into it. Says how many of `first` were taken.
 Awaitable<Result<std::size_t>> TcpOpener::connect(tcp::socket& socket, const tcp::endpoint& to,
                                                   std::span<const Bytes> first) {
-  const std::string what = "connect to port " + std::to_string(to.port());
+  auto failed = [&](int os_error) {
+    return tl::unexpected(stream_error("connect to port " + std::to_string(to.port()), os_error));
+  };
   UniqueFd fd(::socket(to.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) co_return tl::unexpected(stream_error(what, errno));
+  if (!fd.valid()) co_return failed(errno);
   if (!PendingParts<ByteStream::kMaxWriteParts>(first).done()) hold_back_handshake_ack(fd.get());
   if (::connect(fd.get(), to.data(), static_cast<socklen_t>(to.size())) != 0 &&
       errno != EINPROGRESS) {
-    co_return tl::unexpected(stream_error(what, errno));
+    co_return failed(errno);
   }
   boost::system::error_code error;
   socket.assign(to.protocol(), fd.get(), error);
-  if (error) co_return tl::unexpected(stream_error(what, error.value()));
+  if (error) co_return failed(error.value());
   static_cast<void>(fd.release());
   if (!PendingParts<ByteStream::kMaxWriteParts>(first).done()) {
     SocketOutcome sent = send_now(socket.native_handle(), first);
     if (sent.os_error == 0) co_return sent.bytes;
-    if (!sent.would_block()) co_return tl::unexpected(stream_error(what, sent.os_error));
+    if (!sent.would_block()) co_return failed(sent.os_error);
   }
   std::tie(error) = co_await socket.async_wait(tcp::socket::wait_write, kAwaited);
-  if (error) co_return tl::unexpected(stream_error(what, error.value()));
+  if (error) co_return failed(error.value());
   int os_error = 0;
   socklen_t size = sizeof os_error;
   ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_ERROR, &os_error, &size);
-  if (os_error != 0) co_return tl::unexpected(stream_error(what, os_error));
+  if (os_error != 0) co_return failed(os_error);
   co_return std::size_t{0};
 }
 
