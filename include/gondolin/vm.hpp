@@ -26,6 +26,12 @@ namespace gondolin {
 // to boot a guest on this machine, and emulation (QEMU's TCG) otherwise.
 enum class Accelerator { kAuto, kKvm, kTcg };
 
+// How a VM comes to life. With kTemplate the first VM of an image (and of a memory size,
+// a number of CPUs, …) boots, and what it is then is kept in a cache; every later one is
+// a copy that goes on from there, with entropy, clock and identity of its own. A boot
+// takes over whenever that does not work. See docs/architecture.md.
+enum class StartFrom { kTemplate, kBoot };
+
 // Something the user of a VM may want to hear of while it runs.
 struct VmEvent {
   enum class Kind {
@@ -46,6 +52,7 @@ struct VmOptions {
   unsigned memory_mib = 1024;  // the guest's memory, 128 to 1,048,576 MiB
   unsigned cpus = 2;           // virtual CPUs, 1 to 64
   Accelerator accelerator = Accelerator::kAuto;
+  StartFrom start_from = StartFrom::kTemplate;
   std::function<void(const VmEvent&)> on_event;
   DebugOptions debug;
   // Ends a create() that is in progress, which then throws kCancelled.
@@ -139,8 +146,8 @@ class Vm {
   // /etc/gondolin/listeners inside the guest.
   [[nodiscard]] Ingress enable_ingress(const IngressOptions& options);
 
-  // Powers the guest off, waiting at most 2 s for it, and then kills it.
-  // Programs that run and gateways that are open end. May be called again.
+  // Ends the VM at once, and with it the programs that run in it and its gateway.
+  // Nothing of a VM outlives it, so nothing in it is asked first. May be called again.
   void close();
 
  private:

@@ -11,6 +11,7 @@
 
 #include "api/convert.hpp"
 #include "gondolin/image.hpp"
+#include "vm/template_store.hpp"
 
 namespace gondolin::api {
 namespace {
@@ -81,6 +82,9 @@ void VmState::boot() {
         .memory_mib = wanted.memory_mib,
         .cpus = wanted.cpus,
         .accelerator = to_choice(wanted.accelerator),
+        .templates = wanted.start_from == StartFrom::kTemplate
+                         ? vm::TemplateStore::default_directory()
+                         : std::nullopt,
         .config = std::shared_ptr<vfs::Provider>(self.config_, &self.config_->files()),
     };
     auto sink = [&wanted](const vm::VmEvent& event) {

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.hpp"
+#include "cli/human_size.hpp"
 #include "cli/image_progress.hpp"
 #include "gondolin/error.hpp"
 #include "gondolin/image.hpp"
@@ -21,12 +22,6 @@ namespace gondolin::cli {
 namespace {
 
 constexpr std::size_t kShortId = 12;
-
-std::string human_size(std::uint64_t bytes) {
-  const auto mebibytes = static_cast<double>(bytes) / (1 << 20);
-  return mebibytes >= 1024 ? fmt::format("{:.1f} GiB", mebibytes / 1024)
-                           : fmt::format("{:.1f} MiB", mebibytes);
-}
 
 // Builds and prints the id; what a signal interrupts ends with 128 plus its number.
 int build_image(const ImageBuildOptions& options) {

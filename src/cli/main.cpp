@@ -63,6 +63,7 @@ int run(int argc, char** argv) {
   add_exec_command(app, invocation);
   add_gateway_command(app, invocation);
   add_image_command(app, invocation);
+  add_template_command(app);
 
   try {
     app.parse(arguments_before_dashes(argc, argv, invocation));

@@ -44,6 +44,9 @@ void add_vm_options(CLI::App& command, VmArguments& arguments) {
       ->transform(CLI::CheckedTransformer(kAccelerators).description(""))
       ->type_name("ACCEL")
       ->default_str("auto");
+  command.add_flag_callback(
+      "--no-template", [&arguments] { arguments.start_from = StartFrom::kBoot; },
+      "Boot the VM from the start instead of from its template");
   command.add_option("--env", arguments.environment, "Set a variable in the program's environment")
       ->type_name("NAME=VALUE")
       ->expected(1)
@@ -92,6 +95,7 @@ VmSession start_vm(const VmArguments& arguments, const std::optional<IngressOpti
   options.memory_mib = arguments.memory_mib;
   options.cpus = arguments.cpus;
   options.accelerator = arguments.accelerator;
+  options.start_from = arguments.start_from;
   options.on_event = [](const VmEvent& event) { print_notice("gondolin: " + event.message); };
   options.debug = debug_options_from_environment();
   options.cancel = cancel;

@@ -19,6 +19,7 @@ struct VmArguments {
   unsigned memory_mib = VmOptions{}.memory_mib;
   unsigned cpus = VmOptions{}.cpus;
   Accelerator accelerator = Accelerator::kAuto;
+  StartFrom start_from = StartFrom::kTemplate;
   std::vector<std::string> environment;  // NAME=VALUE
   std::string cwd;
   // Set by --listen; "" when it had no value.

@@ -103,10 +103,4 @@ Awaitable<Status> ControlClient::prepare(const wire::PrepareTarget& target,
   co_return Status{};
 }
 
-Awaitable<Status> ControlClient::power_off(std::chrono::milliseconds deadline) {
-  auto answer = co_await request(wire::PowerOffTarget{}, deadline);
-  if (!answer) co_return tl::unexpected(answer.error());
-  co_return Status{};
-}
-
 }  // namespace gondolin::vm

@@ -92,9 +92,6 @@ class ControlClient {
   [[nodiscard]] Awaitable<Status> prepare(const wire::PrepareTarget& target,
                                           std::chrono::milliseconds deadline);
 
-  // Asks the guest to power itself off; returns when it has agreed to.
-  [[nodiscard]] Awaitable<Status> power_off(std::chrono::milliseconds deadline);
-
  private:
   // Opens a stream to `target` and waits for the guest's answer.
   [[nodiscard]] Awaitable<Result<std::unique_ptr<MuxStream>>> request(

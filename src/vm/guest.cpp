@@ -19,8 +19,7 @@ namespace {
 constexpr std::size_t kConsoleLines = 40;
 constexpr std::size_t kErrorLines = 10;
 constexpr auto kPrepareDeadline = 20s;
-constexpr auto kPowerOffLimit = 2s;
-constexpr auto kQuitLimit = 400ms;
+constexpr auto kMigrationLimit = 10s;
 constexpr auto kKillLimit = 500ms;
 
 Result<ByteBuffer> fresh_entropy() {
@@ -55,11 +54,11 @@ Guest::Guest(const boost::asio::any_io_executor& executor, std::string hostname,
 Guest::~Guest() = default;
 
 Result<std::unique_ptr<Guest>> Guest::launch(const boost::asio::any_io_executor& executor,
-                                             const GuestOptions& options, VmEventSink sink,
-                                             DebugLog log) {
+                                             const GuestOptions& options, UniqueFd state,
+                                             VmEventSink sink, DebugLog log) {
   std::unique_ptr<Guest> guest(
       new Guest(executor, options.hostname, std::move(sink), std::move(log)));
-  auto qemu = start_qemu(executor, options.qemu, options.machine,
+  auto qemu = start_qemu(executor, options.qemu, options.machine, std::move(state),
                          [self = guest.get()](ChildExit exit) { self->on_exit(exit); });
   if (!qemu) return tl::unexpected(qemu.error());
   guest->qemu_ = std::move(qemu->process);
@@ -73,14 +72,9 @@ void Guest::connect(const boost::asio::any_io_executor& executor, QemuSockets so
                     std::shared_ptr<vfs::Provider> config) {
   console_ = std::make_unique<TailReader>(executor, std::move(sockets.console), kConsoleLines);
   errors_ = std::make_unique<TailReader>(executor, std::move(sockets.error_output), kErrorLines);
-  qmp_ = std::make_unique<Qmp>(executor, std::move(sockets.qmp),
-                               [this](const std::string& name, const nlohmann::json& data) {
-                                 debug("QEMU event " + name);
-                                 if (name != "SHUTDOWN" || !data.is_object()) return;
-                                 auto reason = data.find("reason");
-                                 if (reason != data.end() && reason->is_string())
-                                   shutdown_reason_ = *reason;
-                               });
+  qmp_ = std::make_unique<Qmp>(
+      executor, std::move(sockets.qmp),
+      [this](const std::string& name, const nlohmann::json& data) { on_qemu_event(name, data); });
   control_channel_ = std::make_unique<MuxChannel>(executor, std::move(sockets.control), "sandboxd",
                                                   channel_sink("sandboxd", &Guest::control_up_));
   ingress_channel_ =
@@ -90,6 +84,19 @@ void Guest::connect(const boost::asio::any_io_executor& executor, QemuSockets so
                                             log_, channel_sink("sandboxfs", &Guest::mounted_));
   control_ = std::make_unique<ControlClient>(*control_channel_);
   opener_ = std::make_unique<GuestOpener>(*ingress_channel_);
+}
+
+void Guest::on_qemu_event(const std::string& name, const nlohmann::json& data) {
+  auto text = [&](const char* member) -> std::string {
+    auto found = data.is_object() ? data.find(member) : data.end();
+    return found != data.end() && found->is_string() ? found->get<std::string>() : "";
+  };
+  debug("QEMU event " + name + " " + text("status") + text("reason"));
+  if (name == "SHUTDOWN") shutdown_reason_ = text("reason");
+  if (name == "MIGRATION") {
+    migration_ = text("status");
+    boot_changed_.notify();
+  }
 }
 
 ChannelEventSink Guest::channel_sink(std::string daemon, bool Guest::* is_up) {
@@ -198,6 +205,77 @@ Awaitable<Status> Guest::prepare() {
   co_return prepared;
 }
 
+// --- templates -----------------------------------------------------------------------
+
+Awaitable<Status> Guest::command(std::string name, nlohmann::json arguments, UniqueFd file) {
+  auto answer = co_await qmp_->execute(std::move(name), std::move(arguments), std::move(file),
+                                       kMigrationLimit);
+  if (answer) co_return Status{};
+  if (auto failure = boot_failure()) co_return tl::unexpected(*failure);
+  co_return tl::unexpected(answer.error());
+}
+
+namespace {
+
+// The memory is in a file already and is not to be copied; events tell how it goes.
+nlohmann::json migration_capabilities() {
+  auto on = [](const char* name) { return nlohmann::json{{"capability", name}, {"state", true}}; };
+  return {{"capabilities", {on("x-ignore-shared"), on("events")}}};
+}
+
+}  // namespace
+
+Awaitable<Status> Guest::migration_completed() {
+  bool expired = false;
+  Deadline limit(deadlines_, [&] {
+    expired = true;
+    boot_changed_.notify();
+  });
+  limit.arm(kMigrationLimit);
+  while (migration_ != "completed") {
+    if (auto failure = boot_failure()) co_return tl::unexpected(*failure);
+    if (migration_ == "failed")
+      co_return fail(ErrorCode::kIo, "QEMU could not carry the guest's state over");
+    if (expired)
+      co_return fail(ErrorCode::kTimeout, "QEMU did not carry the guest's state over in time");
+    co_await boot_changed_.wait();
+  }
+  co_return Status{};
+}
+
+Awaitable<Status> Guest::warm_up() {
+  auto program = co_await control_->exec({.argv = {"sh", "-c", ":"}});
+  if (!program) co_return tl::unexpected(program.error());
+  auto ended = co_await (*program)->wait();
+  if (!ended) co_return tl::unexpected(ended.error());
+  co_return Status{};
+}
+
+Awaitable<Status> Guest::capture(UniqueFd state) {
+  if (auto warm = co_await warm_up(); !warm) co_return warm;
+  stopping_ = true;
+  if (auto done = co_await command("stop", nullptr); !done) co_return done;
+  if (auto done = co_await command("migrate-set-capabilities", migration_capabilities()); !done)
+    co_return done;
+  if (auto done = co_await command("getfd", {{"fdname", "state"}}, std::move(state)); !done)
+    co_return done;
+  if (auto done = co_await command("migrate", {{"uri", "fd:state"}}); !done) co_return done;
+  auto completed = co_await migration_completed();
+  if (completed) debug("its state is taken");
+  co_return completed;
+}
+
+Awaitable<Status> Guest::resume() {
+  if (auto done = co_await command("migrate-set-capabilities", migration_capabilities()); !done)
+    co_return done;
+  auto uri = fmt::format("fd:{}", QemuFds::kState);
+  if (auto done = co_await command("migrate-incoming", {{"uri", uri}}); !done) co_return done;
+  if (auto done = co_await migration_completed(); !done) co_return done;
+  auto running = co_await command("cont", nullptr);
+  if (running) debug("goes on from its template");
+  co_return running;
+}
+
 // --- the end -----------------------------------------------------------------------
 
 void Guest::on_exit(ChildExit exit) {
@@ -250,20 +328,7 @@ Awaitable<bool> Guest::ended_within(std::chrono::milliseconds limit) {
 
 Awaitable<void> Guest::stop() {
   stopping_ = true;
-  auto begun = std::chrono::steady_clock::now();
-  if (!exit_ && control_up_ && (co_await control_->power_off(kPowerOffLimit)).has_value()) {
-    auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::steady_clock::now() - begun);
-    if (spent < kPowerOffLimit && co_await ended_within(kPowerOffLimit - spent)) co_return;
-  }
   if (exit_) co_return;
-  debug("the guest did not power off; asking QEMU to quit");
-  if ((co_await qmp_->execute("quit", nullptr, kQuitLimit)).has_value() &&
-      co_await ended_within(kQuitLimit / 2)) {
-    co_return;
-  }
-  if (exit_) co_return;
-  debug("QEMU did not quit; killing it");
   qemu_->kill();
   co_await ended_within(kKillLimit);
 }

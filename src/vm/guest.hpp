@@ -47,9 +47,10 @@ class Guest {
  public:
   // Starts QEMU. `sink` hears kDaemonRestarted, kProtocolError and, once the boot has
   // succeeded, kGuestDied.
+  // `state` is that of the template whose memory the machine has, invalid without.
   [[nodiscard]] static Result<std::unique_ptr<Guest>> launch(
-      const boost::asio::any_io_executor& executor, const GuestOptions& options, VmEventSink sink,
-      DebugLog log);
+      const boost::asio::any_io_executor& executor, const GuestOptions& options, UniqueFd state,
+      VmEventSink sink, DebugLog log);
 
   Guest(const Guest&) = delete;
   Guest& operator=(const Guest&) = delete;
@@ -60,6 +61,14 @@ class Guest {
   // QEMU ended, kProtocol when a daemon broke the protocol. The message is one line.
   [[nodiscard]] Awaitable<Status> boot(const BootLimits& limits);
 
+  // Runs a program in a guest that has booted, so that what every program needs lies in
+  // its memory, then stops it for good and writes its state, which together with its
+  // memory file makes a template. The guest must only be destroyed after that.
+  [[nodiscard]] Awaitable<Status> capture(UniqueFd state);
+
+  // Has a guest that was launched from a template go on from there; boot() comes next.
+  [[nodiscard]] Awaitable<Status> resume();
+
   [[nodiscard]] GuestOpener& opener() { return *opener_; }
   [[nodiscard]] ControlClient& control() { return *control_; }
   [[nodiscard]] int pid() const { return qemu_ ? qemu_->pid() : 0; }
@@ -68,7 +77,7 @@ class Guest {
 
   // Waits for the guest's end and says how it came about, in a line.
   [[nodiscard]] Awaitable<std::string> wait();
-  // Ends the guest in order, with force when that takes too long.
+  // Ends the guest at once. Nothing of it outlives it, so nothing needs to be saved.
   [[nodiscard]] Awaitable<void> stop();
 
  private:
@@ -87,6 +96,11 @@ class Guest {
   [[nodiscard]] std::uint64_t signs_of_life() const;
   [[nodiscard]] Awaitable<Status> wait_until(bool Guest::* is_up);
   [[nodiscard]] Awaitable<Status> prepare();
+  [[nodiscard]] Awaitable<Status> warm_up();
+  [[nodiscard]] Awaitable<Status> command(std::string name, nlohmann::json arguments,
+                                          UniqueFd file = UniqueFd());
+  [[nodiscard]] Awaitable<Status> migration_completed();
+  void on_qemu_event(const std::string& name, const nlohmann::json& data);
   [[nodiscard]] Awaitable<bool> ended_within(std::chrono::milliseconds limit);
   [[nodiscard]] std::string describe_end() const;
 
@@ -115,7 +129,8 @@ class Guest {
   std::optional<ChildExit> exit_;
   std::string shutdown_reason_;  // as QMP told it: "guest-reset", "host-signal"
   std::optional<Error> boot_timeout_;
-  unsigned events_ = 0;  // channel events so far
+  std::string migration_;  // its state as QMP tells it: "active", "completed", "failed"
+  unsigned events_ = 0;    // channel events so far
 
   Signal boot_changed_;  // wakes boot()
   Signal ended_;         // wakes wait()

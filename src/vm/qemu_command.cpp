@@ -37,6 +37,18 @@ std::string root_drive(const std::filesystem::path& image) {
   return drive.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// As JSON too, for the same reason.
+std::string memory_object(const MachineOptions& machine) {
+  nlohmann::json object = {
+      {"qom-type", "memory-backend-file"},
+      {"id", "memory"},
+      {"mem-path", machine.memory_file->path.string()},
+      {"size", std::uint64_t{machine.memory_mib} << 20},
+      {"share", machine.memory_file->use == MemoryFile::Use::kShared},
+  };
+  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace
 
 std::string kernel_command_line(const MachineOptions& machine) {
@@ -63,7 +75,12 @@ std::vector<std::string> qemu_arguments(const MachineOptions& machine) {
   add(arguments, "-name", "gondolin");
   add(arguments, "-sandbox",
       "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
-  add(arguments, "-machine", kvm ? "microvm,accel=kvm" : "microvm,accel=tcg");
+  std::string board = kvm ? "microvm,accel=kvm" : "microvm,accel=tcg";
+  if (machine.memory_file) {
+    add(arguments, "-object", memory_object(machine));
+    board += ",memory-backend=memory";
+  }
+  add(arguments, "-machine", board);
   add(arguments, "-cpu", kvm ? "host" : "max");
   add(arguments, "-m", fmt::format("{}M", machine.memory_mib));
   add(arguments, "-smp", fmt::format("{}", machine.cpus));
@@ -84,6 +101,9 @@ std::vector<std::string> qemu_arguments(const MachineOptions& machine) {
   add_port(arguments, "control", QemuFds::kControl);
   add_port(arguments, "fs", QemuFds::kFs);
   add_port(arguments, "ingress", QemuFds::kIngress);
+  if (machine.memory_file && machine.memory_file->use == MemoryFile::Use::kPrivate) {
+    add(arguments, "-incoming", "defer");
+  }
   return arguments;
 }
 

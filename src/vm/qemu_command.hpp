@@ -23,6 +23,18 @@ struct QemuFds {
   static constexpr int kControl = 5;
   static constexpr int kFs = 6;
   static constexpr int kIngress = 7;
+  static constexpr int kState = 8;  // of a template, where there is one
+};
+
+// A file that is the guest's memory.
+struct MemoryFile {
+  enum class Use : std::uint8_t {
+    kShared,   // made by QEMU; what the guest writes is in the file
+    kPrivate,  // of a template: what the guest writes is its own. QEMU waits for the
+               // state that belongs to it, which it reads from QemuFds::kState
+  };
+  std::filesystem::path path;
+  Use use;
 };
 
 struct MachineOptions {
@@ -33,7 +45,8 @@ struct MachineOptions {
   unsigned cpus = 2;
   Accelerator accelerator = Accelerator::kTcg;
   // Of the host's time stamp counter; only emulation uses it.
-  std::optional<std::uint32_t> tsc_khz;
+  std::optional<std::uint32_t> tsc_khz{};
+  std::optional<MemoryFile> memory_file{};  // anonymous memory without
 };
 
 // The arguments behind the program's name.

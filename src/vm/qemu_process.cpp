@@ -36,7 +36,7 @@ Result<Pair> make_pipe() {
 
 Result<RunningQemu> start_qemu(const boost::asio::any_io_executor& executor,
                                const std::filesystem::path& qemu, const MachineOptions& machine,
-                               std::function<void(ChildExit)> on_exit) {
+                               UniqueFd state, std::function<void(ChildExit)> on_exit) {
   RunningQemu running;
   QemuSockets& ours = running.sockets;
   ChildOptions child{.program = qemu.string(), .arguments = {qemu.string()}};
@@ -59,6 +59,8 @@ Result<RunningQemu> start_qemu(const boost::asio::any_io_executor& executor,
     ours.*socket = std::move(pair->ours);
     child.descriptors.push_back(std::move(pair->theirs));
   }
+  static_assert(kSockets.size() + 3 == QemuFds::kState);
+  if (state.valid()) child.descriptors.push_back(std::move(state));
   auto pipe = make_pipe();
   if (!pipe) return tl::unexpected(pipe.error());
   ours.error_output = std::move(pipe->ours);

@@ -31,10 +31,11 @@ struct RunningQemu {
   QemuSockets sockets;
 };
 
-// Starts `qemu` with the arguments of `machine`. See ChildProcess::start().
+// Starts `qemu` with the arguments of `machine`. `state` is that of the template, for a
+// machine whose memory is one's, and invalid otherwise. See ChildProcess::start().
 [[nodiscard]] Result<RunningQemu> start_qemu(const boost::asio::any_io_executor& executor,
                                              const std::filesystem::path& qemu,
-                                             const MachineOptions& machine,
+                                             const MachineOptions& machine, UniqueFd state,
                                              std::function<void(ChildExit)> on_exit);
 
 }  // namespace gondolin::vm

@@ -1,6 +1,11 @@
 #include "vm/qmp.hpp"
 
+#include <sys/socket.h>
+
+#include <cerrno>
 #include <cstdint>
+#include <cstring>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -33,6 +38,24 @@ json member(const json& object, const char* name) {
   return found != object.end() ? *found : json();
 }
 
+// Sends the first byte of `text` with `file` attached.
+bool send_with_file(int socket, std::string_view text, const UniqueFd& file) {
+  iovec part{.iov_base = const_cast<char*>(text.data()), .iov_len = 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* attached = CMSG_FIRSTHDR(&message);
+  attached->cmsg_level = SOL_SOCKET;
+  attached->cmsg_type = SCM_RIGHTS;
+  attached->cmsg_len = CMSG_LEN(sizeof(int));
+  int number = file.get();
+  std::memcpy(CMSG_DATA(attached), &number, sizeof number);
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
+}
+
 }  // namespace
 
 // Lives as long as the Qmp, its read loop or a command in progress.
@@ -49,7 +72,7 @@ class Qmp::Core : public std::enable_shared_from_this<Core> {
     spawn(socket_.get_executor(), [self = shared_from_this()] { return self->write_loop(); });
   }
 
-  Awaitable<Result<json>> execute(std::string command, json arguments,
+  Awaitable<Result<json>> execute(std::string command, json arguments, UniqueFd file,
                                   std::chrono::milliseconds deadline);
 
   void close(std::string why) {
@@ -64,6 +87,11 @@ class Qmp::Core : public std::enable_shared_from_this<Core> {
   }
 
  private:
+  struct Outgoing {
+    std::string line;
+    UniqueFd file;
+  };
+
   // A command in progress; lives in its coroutine.
   struct Waiting {
     explicit Waiting(const asio::any_io_executor& executor) : changed(executor) {}
@@ -75,8 +103,8 @@ class Qmp::Core : public std::enable_shared_from_this<Core> {
   Awaitable<void> write_loop();
   void handle_line(std::string_view line);
   void handle_answer(const json& message);
-  void send(const json& message) {
-    outgoing_ += message.dump() + "\n";
+  void send(const json& message, UniqueFd file) {
+    outgoing_.push_back({message.dump() + "\n", std::move(file)});
     writable_.notify();
   }
 
@@ -84,14 +112,14 @@ class Qmp::Core : public std::enable_shared_from_this<Core> {
   EventSink on_event_;
   DeadlineQueue deadlines_;
   Signal writable_;
-  std::string outgoing_;
+  std::deque<Outgoing> outgoing_;
   std::map<std::uint64_t, Waiting*> waiting_;
   std::uint64_t last_id_ = 0;
   bool ready_ = false;  // capabilities were negotiated
   std::optional<Error> over_;
 };
 
-Awaitable<Result<json>> Qmp::Core::execute(std::string command, json arguments,
+Awaitable<Result<json>> Qmp::Core::execute(std::string command, json arguments, UniqueFd file,
                                            std::chrono::milliseconds deadline) {
   if (over_) co_return tl::unexpected(*over_);
   Waiting waiting(socket_.get_executor());
@@ -99,7 +127,7 @@ Awaitable<Result<json>> Qmp::Core::execute(std::string command, json arguments,
   waiting_.emplace(id, &waiting);
   json message = {{"execute", command}, {"id", id}};
   if (!arguments.is_null()) message["arguments"] = std::move(arguments);
-  send(message);
+  send(message, std::move(file));
 
   Deadline limit(deadlines_, [&] {
     waiting.answer = fail(ErrorCode::kTimeout, "QEMU did not answer " + command + " in time");
@@ -140,9 +168,20 @@ Awaitable<void> Qmp::Core::write_loop() {
       co_await writable_.wait();
       continue;
     }
-    std::string sending = std::exchange(outgoing_, {});
+    Outgoing sending = std::move(outgoing_.front());
+    outgoing_.pop_front();
+    std::string_view line = sending.line;
     boost::system::error_code error;
-    co_await asio::async_write(socket_, asio::buffer(sending),
+    if (sending.file.valid()) {
+      co_await socket_.async_wait(asio::socket_base::wait_write,
+                                  asio::redirect_error(asio::use_awaitable, error));
+      if (over_) co_return;
+      if (error || !send_with_file(socket_.native_handle(), line, sending.file)) {
+        co_return close("QEMU closed its control connection");
+      }
+      line.remove_prefix(1);
+    }
+    co_await asio::async_write(socket_, asio::buffer(line),
                                asio::redirect_error(asio::use_awaitable, error));
     if (error) co_return close("QEMU closed its control connection");
   }
@@ -153,7 +192,7 @@ void Qmp::Core::handle_line(std::string_view line) {
   if (!message.is_object()) return close("QEMU sent something that is no QMP message");
   if (message.contains("QMP")) {
     if (std::exchange(ready_, true)) return close("QEMU greeted twice");
-    outgoing_.insert(0, "{\"execute\": \"qmp_capabilities\", \"id\": 0}\n");
+    outgoing_.push_front({"{\"execute\": \"qmp_capabilities\", \"id\": 0}\n", {}});
     return writable_.notify();
   }
   if (message.contains("event")) {
@@ -196,9 +235,15 @@ Qmp::~Qmp() {
 
 Awaitable<Result<nlohmann::json>> Qmp::execute(std::string command, nlohmann::json arguments,
                                                std::chrono::milliseconds deadline) {
+  co_return co_await execute(std::move(command), std::move(arguments), UniqueFd(), deadline);
+}
+
+Awaitable<Result<nlohmann::json>> Qmp::execute(std::string command, nlohmann::json arguments,
+                                               UniqueFd file, std::chrono::milliseconds deadline) {
   // Holds the core: the Qmp may go while the command is in progress.
   auto core = core_;
-  co_return co_await core->execute(std::move(command), std::move(arguments), deadline);
+  co_return co_await core->execute(std::move(command), std::move(arguments), std::move(file),
+                                   deadline);
 }
 
 void Qmp::close() {

@@ -42,6 +42,11 @@ class Qmp {
                                                           nlohmann::json arguments,
                                                           std::chrono::milliseconds deadline);
 
+  // The same for a command that takes a file: `file` goes to QEMU with it.
+  [[nodiscard]] Awaitable<Result<nlohmann::json>> execute(std::string command,
+                                                          nlohmann::json arguments, UniqueFd file,
+                                                          std::chrono::milliseconds deadline);
+
   // Ends the connection; commands in progress return kReset.
   void close();
 

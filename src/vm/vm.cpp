@@ -7,6 +7,7 @@
 
 #include "vm/find_qemu.hpp"
 #include "vm/guest.hpp"
+#include "vm/template_store.hpp"
 #include "vm/tsc.hpp"
 
 namespace gondolin::vm {
@@ -20,6 +21,8 @@ namespace {
 constexpr BootLimits kTcgLimits{.silence = 30s, .total = 120s};
 constexpr BootLimits kKvmLimits{.silence = 15s, .total = 60s};
 constexpr BootLimits kKvmTrialLimits{.silence = 5s, .total = 20s};
+// A guest from a template answers in a tenth of a second, on a busy machine in a few.
+constexpr BootLimits kTemplateLimits{.silence = 10s, .total = 30s};
 
 constexpr unsigned kMinMemoryMib = 128;
 constexpr unsigned kMaxMemoryMib = 1024 * 1024;
@@ -136,27 +139,114 @@ class Starter {
     co_return emulated;
   }
 
-  // Boots one guest; `cause` is set when it ran and did not come up.
+  [[nodiscard]] MachineOptions machine() const {
+    return {.kernel = options_.kernel,
+            .initramfs = options_.initramfs,
+            .root = options_.root,
+            .memory_mib = options_.memory_mib,
+            .cpus = options_.cpus,
+            .accelerator = accelerator_};
+  }
+
+  [[nodiscard]] Result<std::unique_ptr<Guest>> launch(const MachineOptions& machine,
+                                                      UniqueFd state) {
+    return Guest::launch(executor_,
+                         {.qemu = qemu_,
+                          .machine = machine,
+                          .hostname = options_.hostname,
+                          .config = options_.config},
+                         std::move(state), sink_, log_);
+  }
+
+  void debug(const std::string& line) const {
+    if (log_.enabled(DebugTopic::kProtocol)) log_.line(DebugTopic::kProtocol, "vm: " + line);
+  }
+
+  // Starts one guest, from a template where that is possible; `cause` is set when it was
+  // booted and did not come up.
   Awaitable<Outcome> boot(Accelerator accelerator, BootLimits limits, std::optional<Error>& cause) {
     accelerator_ = accelerator;
-    GuestOptions guest_options{
-        .qemu = qemu_,
-        .machine = {.kernel = options_.kernel,
-                    .initramfs = options_.initramfs,
-                    .root = options_.root,
-                    .memory_mib = options_.memory_mib,
-                    .cpus = options_.cpus,
-                    .accelerator = accelerator,
-                    .tsc_khz = accelerator == Accelerator::kTcg ? host_tsc_khz() : std::nullopt},
-        .hostname = options_.hostname,
-        .config = options_.config,
-    };
-    auto guest = Guest::launch(executor_, guest_options, sink_, log_);
-    if (!guest) co_return tl::unexpected(guest.error());
+    cause.reset();
+    if (!options_.templates) co_return co_await boot_cold(machine(), limits, cause);
+    TemplateStore store(*options_.templates);
+    TemplateKey key = template_key(qemu_, machine());
+    auto found = store.open(key);
+    if (found) {
+      auto guest = co_await start_from(std::move(*found));
+      if (guest) co_return guest;
+      found = tl::unexpected(guest.error());
+    }
+    if (found.error().code != ErrorCode::kNotFound)
+      debug("started without a template: " + found.error().message);
+    if (found.error().code == ErrorCode::kUnavailable)
+      co_return co_await boot_cold(machine(), limits, cause);
+    static_cast<void>(store.remove(key.id));  // it may not be there
+    co_return co_await boot_and_capture(store, key, limits, cause);
+  }
+
+  Awaitable<Outcome> boot_cold(MachineOptions machine, BootLimits limits,
+                               std::optional<Error>& cause) {
+    if (accelerator_ == Accelerator::kTcg && !machine.tsc_khz) machine.tsc_khz = host_tsc_khz();
+    auto guest = launch(machine, UniqueFd());
+    if (!guest) co_return guest;
     auto booted = co_await (*guest)->boot(limits);
     if (booted) co_return std::move(*guest);
     cause = booted.error();
-    co_return tl::unexpected(boot_error(booted.error(), **guest, accelerator));
+    co_return tl::unexpected(boot_error(booted.error(), **guest, accelerator_));
+  }
+
+  Awaitable<Outcome> start_from(Template from) {
+    MachineOptions wanted = machine();
+    wanted.tsc_khz = from.tsc_khz;
+    wanted.memory_file = {from.memory, MemoryFile::Use::kPrivate};
+    auto guest = launch(wanted, std::move(from.state));
+    if (!guest) co_return guest;
+    if (auto resumed = co_await (*guest)->resume(); !resumed)
+      co_return tl::unexpected(resumed.error());
+    if (auto booted = co_await (*guest)->boot(kTemplateLimits); !booted)
+      co_return tl::unexpected(booted.error());
+    co_return guest;
+  }
+
+  // Boots a guest whose memory is a file, keeps it as a template, and goes on with a
+  // copy: the memory file must not change any more.
+  Awaitable<Outcome> boot_and_capture(const TemplateStore& store, const TemplateKey& key,
+                                      BootLimits limits, std::optional<Error>& cause) {
+    MachineOptions wanted = machine();
+    if (accelerator_ == Accelerator::kTcg) wanted.tsc_khz = host_tsc_khz();
+    auto draft = store.begin(key, wanted);
+    if (!draft) {
+      debug("no template is made: " + draft.error().message);
+      co_return co_await boot_cold(wanted, limits, cause);
+    }
+    MachineOptions shared = wanted;
+    shared.memory_file = {draft->memory(), MemoryFile::Use::kShared};
+    auto original = co_await boot_cold(shared, limits, cause);
+    if (!original) co_return original;
+    auto captured = co_await capture(std::move(*original), *draft);
+    if (captured) {
+      auto guest = co_await start_from(std::move(*captured));
+      if (guest) {
+        if (auto kept = draft->commit(); !kept) debug("template: " + kept.error().message);
+        co_return guest;
+      }
+      captured = tl::unexpected(guest.error());
+    }
+    debug("no template works here: " + captured.error().message);
+    if (auto noted = draft->give_up(captured.error().message); !noted)
+      debug("template: " + noted.error().message);
+    co_return co_await boot_cold(wanted, limits, cause);
+  }
+
+  // Ends the guest.
+  static Awaitable<Result<Template>> capture(std::unique_ptr<Guest> guest,
+                                             const TemplateDraft& draft) {
+    auto state = draft.create_state();
+    if (!state) co_return tl::unexpected(state.error());
+    if (auto captured = co_await guest->capture(std::move(*state)); !captured)
+      co_return tl::unexpected(captured.error());
+    guest.reset();
+    co_return draft.open();
   }
 
   void tell_emulation(const std::string& reason) {

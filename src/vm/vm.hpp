@@ -2,8 +2,11 @@
 // ends it.
 //
 // start() chooses the accelerator, spawns QEMU and returns when programs can run in
-// the guest. From then on the Vm watches QEMU and the channels and tells its event
-// sink what happens. stop() ends the guest in order; destroying a Vm kills it.
+// the guest. With a directory for templates it boots a guest once, keeps its memory and
+// state there, and continues a copy of it from then on; a boot takes over whenever that
+// does not work. From then on the Vm watches QEMU and the channels and tells its event
+// sink what happens. stop() and destroying a Vm kill the guest: nothing in it is worth
+// saving.
 //
 // Everything belongs to one event-loop thread, which must live as long as the Vm:
 // QEMU is killed by the kernel when the thread that started it ends.
@@ -51,6 +54,8 @@ struct VmOptions {
   unsigned memory_mib = 1024;  // 128 to 1,048,576
   unsigned cpus = 2;           // 1 to 64
   AcceleratorChoice accelerator = AcceleratorChoice::kAuto;
+  // The directory of templates (see TemplateStore); without one every start is a boot.
+  std::optional<std::filesystem::path> templates{};
   std::string hostname = "gondolin";
   // Serves the guest's mount at /etc/gondolin, through restarts of its daemon. Required.
   std::shared_ptr<vfs::Provider> config;
@@ -89,8 +94,7 @@ class Vm {
   // One call at a time.
   [[nodiscard]] Awaitable<std::string> wait();
 
-  // Ends the guest: asks it to power off and waits up to 2 s, then asks QEMU to quit,
-  // then kills it. Done within 3 s. No event is sent. May be called again.
+  // Kills the guest, which takes milliseconds. No event is sent. May be called again.
   [[nodiscard]] Awaitable<void> stop();
 
  private:

@@ -75,7 +75,7 @@ class ControlClientTest : public testing::Test {
     auto target = wire::decode_target(event.target);
     ASSERT_TRUE(target);
     targets_.push_back(*target);
-    if (std::holds_alternative<wire::PowerOffTarget>(*target))
+    if (*target == wire::ControlTarget(wire::PrepareTarget{}))
       return mux.refuse(event.stream, EPERM);
     mux.accept(event.stream);
     if (std::holds_alternative<wire::ExecTarget>(*target)) exec_ = event.stream;
@@ -288,9 +288,9 @@ TEST_F(ControlClientTest, PreparesTheGuest) {
   EXPECT_THAT(targets_, ElementsAre(wire::ControlTarget(target)));
 }
 
-TEST_F(ControlClientTest, SaysWhenTheGuestWillNotPowerOff) {
+TEST_F(ControlClientTest, SaysWhatTheGuestCouldNotPrepare) {
   loop_.run([this]() -> Awaitable<void> {
-    auto answer = co_await client_->power_off(20s);
+    auto answer = co_await client_->prepare({}, 20s);
     EXPECT_FALSE(answer);
     EXPECT_EQ(answer.error().os_error, EPERM);
   });

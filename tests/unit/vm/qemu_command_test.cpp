@@ -53,6 +53,24 @@ TEST(QemuCommand, RunsQemuInItsSandbox) {
             "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 }
 
+TEST(QemuCommand, MemoryThatIsAFileIsSharedOrPrivate) {
+  MachineOptions options = machine();
+  options.memory_mib = 256;
+  options.memory_file = {"/templates/a,b/memory", MemoryFile::Use::kShared};
+  auto made = qemu_arguments(options);
+  auto object = nlohmann::json::parse(value(made, "-object"));
+  EXPECT_EQ(object["mem-path"], "/templates/a,b/memory");
+  EXPECT_EQ(object["size"], 256U << 20);
+  EXPECT_EQ(object["share"], true);
+  EXPECT_EQ(value(made, "-machine"), "microvm,accel=tcg,memory-backend=memory");
+  EXPECT_THAT(made, Not(Contains("-incoming")));
+
+  options.memory_file->use = MemoryFile::Use::kPrivate;
+  auto cloned = qemu_arguments(options);
+  EXPECT_EQ(nlohmann::json::parse(value(cloned, "-object"))["share"], false);
+  EXPECT_EQ(value(cloned, "-incoming"), "defer");
+}
+
 TEST(QemuCommand, GivesEveryPortItsNameAndDescriptor) {
   auto arguments = qemu_arguments(machine());
   auto chardevs = values(arguments, "-chardev");
