@@ -38,6 +38,23 @@ TEST(Buffer, GrowsWhileReadsFillItUpToItsLimit) {
   EXPECT_TRUE(buffer.room().empty());
 }
 
+TEST(Buffer, KeepsSmallMemoryWhenClearedAndGivesLargeBack) {
+  Buffer buffer(20'000);
+  buffer.make_room();
+  const std::byte* memory = buffer.room().data();
+  put(buffer, "abc");
+  buffer.clear();
+  EXPECT_TRUE(buffer.empty());
+  EXPECT_EQ(buffer.room().data(), memory);
+  EXPECT_EQ(buffer.room().size(), 4096U);
+
+  put(buffer, std::string(4096, 'x'));
+  buffer.make_room();
+  buffer.clear();
+  EXPECT_TRUE(buffer.empty());
+  EXPECT_TRUE(buffer.room().empty());
+}
+
 TEST(Buffer, GivesItsMemoryBackWhenEmpty) {
   Buffer buffer(64);
   buffer.make_room();
