@@ -35,11 +35,11 @@ def figures_of(run, unit_bytes):
 
 
 def compare(report, case, unit, names, backend, routes, rounds, one_run):
-    running = {name: gateways.start(name, backend.port, routes) for name in names}
-    results = {name: [] for name in names}
+    running, results = {}, {name: [] for name in names}
     try:
-        for name, (port, _) in running.items():
-            load(port, "requests=20")  # a first round for nobody's account
+        for name in names:
+            running[name] = gateways.start(name, backend.port, routes)
+            load(running[name][0], "requests=20")  # a first round for nobody's account
         for turn in range(rounds):
             order = names[turn % len(names):] + names[:turn % len(names)]
             for name in order:

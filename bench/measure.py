@@ -84,12 +84,14 @@ def wait_for_port(port, process, seconds=10):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process.child.poll() is not None:
+            process.log.close()
             raise SystemExit(f"{process.child.args[3]} ended: see {process.log.name}")
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
         except OSError:
             time.sleep(0.02)
+    process.stop()
     raise SystemExit(f"nothing listens on port {port}: see {process.log.name}")
 
 
