@@ -34,6 +34,12 @@ struct Alone {
 };
 
 void expect_descriptors_back(Alone& alone, std::size_t baseline) {
+  {
+    // Connections are accepted in order: this answer comes when the storm's are all in.
+    Connection last = alone.own.gateway.connect();
+    last.send(get("/closed"));
+    EXPECT_EQ(receive_response(last).status, 502);
+  }
   EXPECT_TRUE(eventually([&] {
     alone.drain();
     return alone.own.gateway.descriptors() <= baseline;
