@@ -5,7 +5,7 @@ import sys
 
 import measure
 
-SUITES = {"gateway": "gateway_suite"}
+SUITES = {"gateway": "gateway_suite", "start": "start_suite"}
 
 
 def main():

@@ -14,10 +14,12 @@ def number(value):
 
 
 class Report:
-    """The first of `names` is ours; ratios are ours divided by the other's."""
+    """The first of `names` is ours; ratios are ours divided by the other's. The rates of
+    most suites are speeds; those of `chart.LITTLE` are times or sizes."""
 
-    def __init__(self, suite, names, quick):
+    def __init__(self, suite, names, quick, rate_is_good=chart.MUCH):
         self.suite, self.names, self.quick = suite, names, quick
+        self.rate_is_good = rate_is_good
         self.cases, self.rows = [], {}
         print(f"{'':36}{'':10}" + "".join(f"{n:>12}" for n in names)
               + "".join(f"{'/' + n:>10}" for n in names[1:]))
@@ -43,7 +45,7 @@ class Report:
     def finish(self):
         """Quick runs draw no chart: the docs show full ones."""
         found = {"suite": self.suite, "quick": self.quick, "when": time.strftime("%Y-%m-%d"),
-                 "names": self.names, "cases": self.cases, "memory_mib": self.rows}
+                 "names": self.names, "rate_is_good": self.rate_is_good, "cases": self.cases, "memory_mib": self.rows}
         target = BUILD / "bench" / f"{self.suite}.json"
         target.write_text(json.dumps(found, indent=1) + "\n")
         print(f"\n{target}")
