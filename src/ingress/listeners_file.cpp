@@ -149,7 +149,9 @@ Result<Listeners> Parser::parse(std::string_view text) {
     std::size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
+    // All of them, or a comment's second one would be lost at the next reading.
+    while (line.ends_with('\r'))
+      line.remove_suffix(1);
     ++number_;
     if (Status parsed = parse_line(line); !parsed) return tl::unexpected(parsed.error());
     result_.canonical.push_back('\n');

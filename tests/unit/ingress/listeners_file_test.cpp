@@ -48,6 +48,14 @@ TEST(ListenersFile, TheInitialTextIsCanonicalAndEmptyOfRoutes) {
   EXPECT_EQ(listeners.canonical, kInitialListeners);
 }
 
+TEST(ListenersFile, CanonicalTextOfStrayCarriageReturnsIsItsOwn) {
+  for (std::string_view text : {"# why\r\r\n", "/ :80 # why\r\r\r", "\r\r\n/ :80\r\r\n"}) {
+    const std::string canonical = parsed(text).canonical;
+    EXPECT_EQ(parsed(canonical).canonical, canonical);
+    EXPECT_THAT(canonical, Not(HasSubstr("\r")));
+  }
+}
+
 TEST(ListenersFile, CrlfBlanksTabsAndNulsAreFine) {
   EXPECT_THAT(parsed("/ :8000\r\n\t/api  \t :9000 \r\n").routes,
               ElementsAre(route("/", 8000), route("/api", 9000)));
