@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "gondolin/export.hpp"
+
 namespace gondolin {
 
 // What went wrong, for programs; what() is one sentence for people.
@@ -16,7 +18,7 @@ enum class ApiErrorCode {
   kFailed,           // the operating system or the guest reported a failure
 };
 
-class ApiError : public std::runtime_error {
+class GONDOLIN_API ApiError : public std::runtime_error {
  public:
   ApiError(ApiErrorCode code, const std::string& message)
       : std::runtime_error(message), code_(code) {}

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "gondolin/debug.hpp"
+#include "gondolin/export.hpp"
 #include "gondolin/ingress.hpp"
 
 namespace gondolin {
@@ -26,6 +27,6 @@ struct GatewayOptions {
 // Binds, starts serving on a thread of its own, and reloads the file within 100 ms
 // of every change. kInvalidArgument for options out of range, kFailed when the
 // address cannot be bound or the directory not be watched.
-[[nodiscard]] Ingress open_gateway(GatewayOptions options);
+[[nodiscard]] GONDOLIN_API Ingress open_gateway(GatewayOptions options);
 
 }  // namespace gondolin

@@ -18,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gondolin/export.hpp"
+
 namespace gondolin {
 
 // The tag that a build gets and a VM boots when none is named.
@@ -88,7 +90,7 @@ struct ImageProblem {
   std::string text;   // one sentence
 };
 
-class ImageStore {
+class GONDOLIN_API ImageStore {
  public:
   // Touches nothing yet: the directory is made by the first build. Throws when no
   // default for a path can be found.

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gondolin/export.hpp"
+
 namespace gondolin {
 
 // Where a gateway listens.
@@ -22,7 +24,7 @@ struct ListenAddress {
 // Parses the value of --listen: "HOST:PORT", ":PORT", "PORT", "HOST:0",
 // "[::1]:PORT", or "" for the default. kInvalidArgument, whose message is
 // "Invalid --listen value: X (why)", for anything else.
-[[nodiscard]] ListenAddress parse_listen_address(std::string_view text);
+[[nodiscard]] GONDOLIN_API ListenAddress parse_listen_address(std::string_view text);
 
 // One line of a listeners file.
 struct IngressRoute {
@@ -58,7 +60,7 @@ struct IngressOptions {
 };
 
 // An open gateway. Closes when destroyed. Any thread may call.
-class Ingress {
+class GONDOLIN_API Ingress {
  public:
   // What is behind it; the library's own business.
   class Impl;

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gondolin/export.hpp"
 #include "gondolin/vm.hpp"
 
 namespace gondolin {
@@ -32,13 +33,13 @@ struct TemplateInfo {
 };
 
 // Every template, the one used last first.
-[[nodiscard]] std::vector<TemplateInfo> list_templates();
+[[nodiscard]] GONDOLIN_API std::vector<TemplateInfo> list_templates();
 
 // Removes a template by its id or at least 6 digits of it and returns the bytes freed. A
 // VM that was started from it does not notice. kNotFound when there is none.
-std::uint64_t remove_template(std::string_view id);
+GONDOLIN_API std::uint64_t remove_template(std::string_view id);
 
 // Removes all of them.
-std::uint64_t remove_templates();
+GONDOLIN_API std::uint64_t remove_templates();
 
 }  // namespace gondolin

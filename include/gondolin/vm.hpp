@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "gondolin/debug.hpp"
+#include "gondolin/export.hpp"
 #include "gondolin/image.hpp"
 #include "gondolin/ingress.hpp"
 
@@ -88,7 +89,7 @@ struct ExitStatus {
 // third write stdin, and others call the rest, all at once. Output that nobody
 // reads holds the program up once some 64 KiB are waiting. When destroyed, the
 // program and its session are killed if they still run.
-class Process {
+class GONDOLIN_API Process {
  public:
   Process(Process&&) noexcept;
   Process& operator=(Process&&) noexcept;
@@ -127,7 +128,7 @@ class Process {
 };
 
 // One VM, gone with all that is in it when closed or destroyed.
-class Vm {
+class GONDOLIN_API Vm {
  public:
   // Boots a VM from an image that exists; returns when programs can run in it.
   // kNotFound when there is no such image, kUnavailable when QEMU or the

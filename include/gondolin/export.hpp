@@ -1,0 +1,4 @@
+// What the shared library exports: classes and functions marked so, nothing else.
+#pragma once
+
+#define GONDOLIN_API __attribute__((visibility("default")))
