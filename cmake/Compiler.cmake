@@ -6,17 +6,27 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
     "Use clang 19 (cmake --preset release) or g++ 13 and newer.")
 endif()
 
+# What makes a memory error harder to use, for host and guest programs alike; docs/security.md
+# says what each is for, tests/security/hardening checks the finished files.
+set(GONDOLIN_HARDENING_COMPILE -fstack-protector-strong -fstack-clash-protection)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(APPEND GONDOLIN_HARDENING_COMPILE -fcf-protection=full)
+endif()
+set(GONDOLIN_FORTIFY $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3>)
+set(GONDOLIN_HARDENING_LINK LINKER:-z,relro,-z,now,-z,noexecstack)
+
 add_library(gondolin_flags INTERFACE)
 target_compile_options(gondolin_flags INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Werror
-  -fno-omit-frame-pointer -fstack-protector-strong -fvisibility=hidden)
+  -fno-omit-frame-pointer -fvisibility=hidden ${GONDOLIN_HARDENING_COMPILE})
+target_link_options(gondolin_flags INTERFACE ${GONDOLIN_HARDENING_LINK})
 
 if(GONDOLIN_SANITIZER)
   target_compile_options(gondolin_flags INTERFACE
     -fsanitize=${GONDOLIN_SANITIZER} -fno-sanitize-recover=all)
   target_link_options(gondolin_flags INTERFACE -fsanitize=${GONDOLIN_SANITIZER})
 else()
-  target_compile_options(gondolin_flags INTERFACE $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3>)
+  target_compile_options(gondolin_flags INTERFACE ${GONDOLIN_FORTIFY})
 endif()
 
 if(GONDOLIN_BUILD_FUZZERS)
@@ -26,6 +36,8 @@ if(GONDOLIN_BUILD_FUZZERS)
 endif()
 
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES CXX)
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
