@@ -39,7 +39,7 @@ struct VmEvent {
     kEmulation,        // the guest runs under emulation; the message says why
     kBootRetry,        // the first boot hung and is tried again
     kDaemonRestarted,  // a guest daemon died and came back; its streams were reset
-    kProtocolError,    // the guest broke the protocol on a channel, which was closed
+    kProtocolError,    // the guest broke the protocol on a channel, which starts over
     kGuestDied,        // the guest ended by itself: panic, power-off, QEMU killed
   };
   Kind kind;

@@ -33,7 +33,7 @@ FsLink::FsLink(Provider& provider, const DebugLog& log, std::function<void()> on
 }
 
 void FsLink::restart() {
-  link_ = wire::Link(wire::Role::kHost, 0);
+  link_.lose();
   start_over();
   output_.put_encoded(wire::Link::renew());
 }

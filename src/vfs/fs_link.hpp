@@ -45,6 +45,10 @@ class FsLink {
   // Starts over after an error: the guest's daemon is asked to do the same.
   void restart();
 
+  // Whether a frame has begun whose rest is to come. Only of meaning when next_event()
+  // has returned nothing.
+  [[nodiscard]] bool in_frame() const { return !complete_ && link_.in_frame(); }
+
   // Where to put bytes from the port; empty only while replies wait to be sent or
   // to be given.
   [[nodiscard]] MutableBytes input_space();

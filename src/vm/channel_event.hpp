@@ -12,7 +12,7 @@ struct ChannelEvent {
     kUp,         // the guest end is there, for the first time
     kRestarted,  // the guest end died and came back; every stream was reset
     kMounted,    // fs port only: the guest's mount is usable
-    kFailed,     // the guest broke the protocol; the channel is closed
+    kFailed,     // the guest broke the protocol; every stream was reset
   };
   Kind kind;
   std::string message;  // of kFailed: a sentence

@@ -21,6 +21,8 @@ class FsChannel::Core final : public PortPump {
   void input_received(std::size_t count) override { link_.input_received(count); }
   Bytes output() override { return link_.output(); }
   void output_sent(std::size_t count) override { link_.output_sent(count); }
+  [[nodiscard]] bool in_frame() const override { return link_.in_frame(); }
+  void start_over(const std::string&) override { link_.restart(); }
   void on_close() override {}
 
   Result<bool> handle_event() override {

@@ -113,17 +113,24 @@ ChannelEventSink Guest::channel_sink(std::string daemon, bool Guest::* is_up) {
         debug(daemon + " has its mount");
         break;
       case ChannelEvent::Kind::kRestarted:
-        sink_({VmEvent::Kind::kDaemonRestarted, daemon + " restarted in the guest"});
+        tell_guest_event({VmEvent::Kind::kDaemonRestarted, daemon + " restarted in the guest"});
         break;
       case ChannelEvent::Kind::kFailed: {
         std::string what = daemon + " broke the protocol: " + printable(event.message);
-        if (!channel_failure_) channel_failure_ = Error{ErrorCode::kProtocol, what, 0};
-        sink_({VmEvent::Kind::kProtocolError, what});
+        if (!booted_ && !channel_failure_) channel_failure_ = Error{ErrorCode::kProtocol, what, 0};
+        tell_guest_event({VmEvent::Kind::kProtocolError, what});
         break;
       }
     }
     boot_changed_.notify();
   };
+}
+
+void Guest::tell_guest_event(VmEvent event) {
+  auto withheld = limit_.admit(std::chrono::steady_clock::now());
+  if (!withheld) return;
+  if (*withheld > 0) event.message += fmt::format(" ({} more were not told)", *withheld);
+  sink_(event);
 }
 
 void Guest::debug(const std::string& line) const {

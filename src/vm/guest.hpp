@@ -20,6 +20,7 @@
 #include "io/deadline.hpp"
 #include "io/signal.hpp"
 #include "vm/control_client.hpp"
+#include "vm/event_limit.hpp"
 #include "vm/fs_channel.hpp"
 #include "vm/guest_opener.hpp"
 #include "vm/qemu_process.hpp"
@@ -88,6 +89,8 @@ class Guest {
                std::shared_ptr<vfs::Provider> config);
   // A sink for the events of the channel of `daemon`; `is_up` is set when it is there.
   [[nodiscard]] ChannelEventSink channel_sink(std::string daemon, bool Guest::* is_up);
+  // Tells what the guest made happen, unless it makes it happen too often.
+  void tell_guest_event(VmEvent event);
   void on_exit(ChildExit exit);
   void debug(const std::string& line) const;
 
@@ -107,6 +110,7 @@ class Guest {
   std::string hostname_;
   VmEventSink sink_;
   DebugLog log_;
+  EventLimit limit_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   DeadlineQueue deadlines_;
 

@@ -66,6 +66,11 @@ void MuxCore::act_on(const wire::MuxEvent& event) {
   }
 }
 
+void MuxCore::start_over(const std::string& why) {
+  mux_.restart();
+  end_streams("the guest's " + name_ + " broke the protocol: " + why);
+}
+
 void MuxCore::on_close() {
   end_streams("the channel to the guest's " + name_ + " is closed");
 }

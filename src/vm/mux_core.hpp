@@ -31,6 +31,8 @@ class MuxCore final : public PortPump {
   Bytes output() override { return mux_.output(); }
   void output_sent(std::size_t count) override { mux_.output_sent(count); }
   Result<bool> handle_event() override;
+  [[nodiscard]] bool in_frame() const override { return mux_.in_frame(); }
+  void start_over(const std::string& why) override;
   void on_close() override;
 
   void act_on(const wire::MuxEvent& event);

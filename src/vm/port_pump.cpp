@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -12,10 +13,18 @@
 #include "io/spawn.hpp"
 
 namespace gondolin::vm {
+namespace {
+
+// How long the rest of a frame may take. QEMU hands a guest's write on as a whole, so
+// this is for a host that is badly out of breath.
+constexpr std::chrono::seconds kFrameDeadline{3};
+
+}  // namespace
 
 PortPump::PortPump(const asio::any_io_executor& executor, UniqueFd socket, ChannelEventSink sink)
     : socket_(executor, asio::local::stream_protocol(), socket.release()),
       sink_(std::move(sink)),
+      frame_timer_(executor),
       room_(executor) {
   socket_.non_blocking(true);
 }
@@ -30,6 +39,7 @@ void PortPump::close() {
   sink_ = nullptr;
   boost::system::error_code ignored;
   socket_.close(ignored);
+  frame_timer_.cancel();
   room_.notify();
   on_close();
 }
@@ -51,7 +61,9 @@ Awaitable<void> PortPump::read_loop() {
       co_return;
     }
     input_received(count);
+    ++reads_;
     if (!handle_events()) co_return;
+    watch_frame();
     schedule_flush();
   }
 }
@@ -60,13 +72,38 @@ bool PortPump::handle_events() {
   while (!closed_) {
     auto handled = handle_event();
     if (!handled) {
-      tell(ChannelEvent::Kind::kFailed, handled.error().message);
-      close();
-      return false;
+      give_up_on(handled.error().message);
+      continue;
     }
     if (!*handled) return true;
   }
   return false;
+}
+
+void PortPump::give_up_on(const std::string& why) {
+  start_over(why);
+  tell(ChannelEvent::Kind::kFailed, why);
+  schedule_flush();
+}
+
+// Started by the first frame that is cut, which is common in bulk, and asking no more
+// than once in a while.
+void PortPump::watch_frame() {
+  if (closed_ || frame_watched_ || !in_frame()) return;
+  frame_watched_ = true;
+  frame_timer_.expires_after(kFrameDeadline);
+  frame_timer_.async_wait([weak = weak_from_this(), seen = reads_](boost::system::error_code) {
+    auto self = weak.lock();
+    if (!self || self->closed_) return;
+    self->frame_watched_ = false;
+    boost::system::error_code error;
+    bool waiting = self->socket_.available(error) > 0;  // bytes that it is for us to read
+    if (self->reads_ == seen && !waiting && self->in_frame()) {
+      self->give_up_on("a frame that does not end");
+      if (!self->handle_events()) return;  // a HELLO may lie behind its beginning
+    }
+    self->watch_frame();
+  });
 }
 
 void PortPump::schedule_flush() {

@@ -5,15 +5,22 @@
 // coroutine reads; what a turn produced leaves in one send at its end, or as soon
 // as the socket takes bytes again.
 //
+// A guest that breaks the protocol harms itself only: the machine starts over, and
+// whatever proper guest end comes next is served. A proper one also sends each frame with
+// one write, so one that stops within a frame is no better; without a deadline the HELLO
+// of its successor would be taken for the rest of that frame.
+//
 // One event-loop thread. Kept alive by its owner and by what it has in progress,
 // which close() ends.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
@@ -53,6 +60,11 @@ class PortPump : public std::enable_shared_from_this<PortPump> {
   // Takes the next event out and acts on it; false when there was none. An error
   // means that the guest broke the protocol.
   [[nodiscard]] virtual Result<bool> handle_event() = 0;
+  // Whether a frame has begun whose rest is to come, after handle_event() found nothing.
+  [[nodiscard]] virtual bool in_frame() const = 0;
+  // The guest broke the protocol, as `why` says: everything that depends on what it sent
+  // so far ends, and the port waits for a guest end that begins anew.
+  virtual void start_over(const std::string& why) = 0;
   // The port is gone for good.
   virtual void on_close() = 0;
 
@@ -65,11 +77,17 @@ class PortPump : public std::enable_shared_from_this<PortPump> {
   [[nodiscard]] Awaitable<void> read_loop();
   // False when the pump was closed over what happened.
   [[nodiscard]] bool handle_events();
+  void give_up_on(const std::string& why);
+  // Sees to it that a frame that has begun also ends.
+  void watch_frame();
   void flush();
   void wait_until_writable();
 
   asio::local::stream_protocol::socket socket_;
   ChannelEventSink sink_;
+  asio::steady_timer frame_timer_;  // runs while frame_watched_
+  std::uint64_t reads_ = 0;         // that brought something
+  bool frame_watched_ = false;
   Signal room_;  // wakes a read loop that found no space
   bool was_up_ = false;
   bool closed_ = false;

@@ -37,13 +37,15 @@ struct VmEvent {
     kEmulation,        // the guest runs under emulation; says why. At most once, from start()
     kBootRetry,        // the first boot hung and is tried again. From start()
     kDaemonRestarted,  // a guest daemon died and came back; its streams were reset
-    kProtocolError,    // the guest broke the protocol on a channel, which was closed
+    kProtocolError,    // the guest broke the protocol on a channel, which starts over
     kGuestDied,        // the guest ended by itself: panic, power-off, QEMU killed
   };
   Kind kind;
   std::string message;  // one line, control bytes made visible
 };
 
+// A guest can cause kDaemonRestarted and kProtocolError at will: after ten in a row only
+// one a second is told, with the number of those that were not.
 // Called on the loop's thread; must not destroy or stop the Vm from inside the call.
 using VmEventSink = std::function<void(const VmEvent&)>;
 

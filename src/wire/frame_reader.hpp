@@ -33,7 +33,7 @@ class FrameReader {
   void received(std::size_t count);
 
   // The next whole frame; nothing when more bytes are needed. kProtocol on a
-  // header that decode_header refuses, after which the reader is of no more use.
+  // header that decode_header refuses; it stays, so that only skip() leads further.
   [[nodiscard]] Result<std::optional<Frame>> next();
 
   // The bytes not yet handed out, for those who look for a pattern instead of

@@ -43,6 +43,11 @@ GreetingFrame Link::welcome() const {
   return encode_greeting(FrameType::kWelcome, {.nonce = peer_.nonce, .window = window_});
 }
 
+void Link::lose() {
+  GONDOLIN_CHECK(role_ == Role::kHost);
+  up_ = false;
+}
+
 bool Link::synchronize() {
   if (role_ == Role::kHost) return skip_to(reader_, hello_prefix());
   return greeted_ && skip_to(reader_, welcome_prefix(nonce_));

@@ -43,6 +43,13 @@ class Link {
   [[nodiscard]] static std::array<std::byte, kHeaderSize> renew() { return encode_renew(); }
   [[nodiscard]] GreetingFrame welcome() const;
 
+  // Host: the other end broke a rule, or stopped in the middle of a frame. Everything is
+  // discarded up to its next HELLO, which may have been received already.
+  void lose();
+  // Whether the last bytes received are the beginning of a frame. Only of meaning when
+  // next() has returned nothing.
+  [[nodiscard]] bool in_frame() const { return up_ && !reader_.buffered().empty(); }
+
   // Whether the other end is known to be there, and the window it announced.
   [[nodiscard]] bool up() const { return up_; }
   [[nodiscard]] std::uint32_t peer_window() const { return peer_.window; }
@@ -53,7 +60,7 @@ class Link {
 
   // The next event, or nothing when more bytes are needed. kProtocol when the
   // other end breaks the rules of framing, of the handshake or of who may send
-  // what; the link is of no more use then.
+  // what; the host may go on with lose() then.
   [[nodiscard]] Result<std::optional<LinkEvent>> next();
 
  private:

@@ -63,6 +63,13 @@ void Mux::greet(const Nonce& nonce) {
   output_.put_encoded(link_.greet(nonce));
 }
 
+void Mux::restart() {
+  GONDOLIN_CHECK(options_.role == Role::kHost);
+  drop_all();
+  link_.lose();
+  output_.put_encoded(Link::renew());
+}
+
 void Mux::drop_all() {
   output_.clear();
   streams_.clear();

@@ -93,6 +93,13 @@ class Mux {
   // fresh and random. Streams from before are gone.
   void greet(const Nonce& nonce);
 
+  // Host: starts over after an error, as if this end were new. Streams from before are
+  // gone, and everything is discarded until the guest end says HELLO.
+  void restart();
+  // Whether a frame has begun whose rest is to come. Only of meaning when next_event()
+  // has returned nothing and input_space() is not empty.
+  [[nodiscard]] bool in_frame() const { return link_.in_frame(); }
+
   // Whether the other end is there, so that streams can be opened.
   [[nodiscard]] bool up() const { return link_.up(); }
   [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
@@ -105,7 +112,7 @@ class Mux {
 
   // What happened next; nothing when all that was received has been handled.
   // kProtocol when the other end broke a rule, with a sentence that says which:
-  // the port is of no more use then.
+  // on the host restart() makes the port usable again.
   [[nodiscard]] Result<std::optional<MuxEvent>> next_event();
 
   // --- output --------------------------------------------------------------

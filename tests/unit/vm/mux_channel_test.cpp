@@ -309,7 +309,7 @@ TEST_F(MuxChannelTest, StreamsEndWhenTheSocketDoes) {
 }
 
 // A guest that speaks for itself, without a mux.
-TEST(MuxChannel, ABrokenProtocolClosesTheChannelAndIsTold) {
+TEST(MuxChannel, ABrokenProtocolResetsEveryStreamAndTheNextGuestEndIsServed) {
   Loop loop;
   auto pair = make_socket_pair();
   std::vector<ChannelEvent> told;
@@ -333,6 +333,35 @@ TEST(MuxChannel, ABrokenProtocolClosesTheChannelAndIsTold) {
   EXPECT_EQ(told[1].kind, ChannelEvent::Kind::kFailed);
   EXPECT_FALSE(told[1].message.empty());
   EXPECT_FALSE(channel.up());
+  EXPECT_EQ(channel.open(as_bytes("x")).error().code, ErrorCode::kUnavailable);
+
+  // What is still on its way is skipped, and so is a frame cut short.
+  ASSERT_EQ(::write(pair.theirs.get(), garbage.data(), 30), 30);
+  ASSERT_EQ(::write(pair.theirs.get(), hello.data(), hello.size()),
+            static_cast<ssize_t>(hello.size()));
+  loop.run_until([&] { return channel.up(); });
+  EXPECT_EQ(told.back().kind, ChannelEvent::Kind::kRestarted);
+  EXPECT_TRUE(channel.open(as_bytes("x")));
+}
+
+TEST(MuxChannel, AFrameThatDoesNotEndIsNotWaitedForAndHidesNoHello) {
+  Loop loop;
+  auto pair = make_socket_pair();
+  std::vector<ChannelEvent> told;
+  MuxChannel channel(loop.executor(), std::move(pair.ours), "sandboxtest",
+                     [&](const ChannelEvent& event) { told.push_back(event); });
+  auto hello = wire::encode_greeting(wire::FrameType::kHello, {.nonce = {}, .window = 1000});
+  auto half = wire::encode({.type = wire::FrameType::kData, .stream = 1, .length = 30'000});
+  std::string bytes(as_text(hello));
+  bytes += as_text(half);
+  bytes += as_text(hello);
+  ASSERT_EQ(::write(pair.theirs.get(), bytes.data(), bytes.size()),
+            static_cast<ssize_t>(bytes.size()));
+  loop.run_until([&] { return told.size() >= 3; });
+  EXPECT_EQ(told[1].kind, ChannelEvent::Kind::kFailed);
+  EXPECT_EQ(told[1].message, "a frame that does not end");
+  EXPECT_EQ(told[2].kind, ChannelEvent::Kind::kRestarted);
+  EXPECT_TRUE(channel.up());
 }
 
 }  // namespace

@@ -103,6 +103,8 @@ class GuestEnd final : public PortPump {
   void input_received(std::size_t count) override { mux_.input_received(count); }
   Bytes output() override { return mux_.output(); }
   void output_sent(std::size_t count) override { mux_.output_sent(count); }
+  [[nodiscard]] bool in_frame() const override { return false; }
+  void start_over(const std::string& why) override { ADD_FAILURE() << why; }
   void on_close() override {}
 
   Result<bool> handle_event() override {
