@@ -2,12 +2,15 @@
 
 #include <csignal>
 #include <cstdio>
+#include <ctime>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
 #include <fmt/format.h>
 
 #include "cli/commands.hpp"
+#include "cli/confinement.hpp"
 #include "gondolin/error.hpp"
 #include "gondolin/gateway.hpp"
 
@@ -47,6 +50,21 @@ class EndSignals {
   sigset_t set_;
 };
 
+// Where the listeners file is read: beside its name and, when that is a link, beside what
+// it names. An editor puts a new file in the place of either.
+std::vector<std::filesystem::path> directories_of(const std::filesystem::path& listeners) {
+  auto parent = [](const std::filesystem::path& file) {
+    return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  };
+  std::vector<std::filesystem::path> directories;
+  std::error_code error;
+  if (std::filesystem::is_directory(parent(listeners), error))
+    directories.push_back(parent(listeners));
+  auto target = std::filesystem::canonical(listeners, error);
+  if (!error) directories.push_back(parent(target));
+  return directories;
+}
+
 int run_gateway(const GatewayArguments& arguments) {
   GatewayOptions options;
   try {
@@ -69,7 +87,13 @@ int run_gateway(const GatewayArguments& arguments) {
 
   raise_descriptor_limit();
   const EndSignals signals;
+  const bool confined = confinement_wanted();
+  ::tzset();  // reads a file
+  if (confined) {
+    confine_files(directories_of(options.listeners), options.ingress.listen.port);
+  }
   Ingress ingress = open_gateway(std::move(options));
+  if (confined) confine_calls(kGatewayCalls);
   if (std::string warning = ingress.bind_warning(); !warning.empty()) print_warning(warning);
   fmt::print("Ingress enabled: {}\nConfigure routes by editing {}.\n", ingress.url(),
              arguments.listeners);

@@ -1,14 +1,18 @@
 #include "vm/child_process.hpp"
 
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <optional>
@@ -26,6 +30,7 @@ namespace {
 
 constexpr std::size_t kMaxDescriptors = 16;
 constexpr int kFirstDescriptor = 3;
+constexpr rlim_t kMaxOpenFiles = 256;
 
 // What the child needs between fork and exec, prepared before, because it may only
 // make system calls there: other threads' locks are held for good in it.
@@ -53,6 +58,37 @@ int move_up(int fd) {
   return ::fcntl(fd, F_DUPFD_CLOEXEC, kFirstDescriptor + static_cast<int>(kMaxDescriptors));
 }
 
+// Capabilities that root has and a child never needs; it stays our user. Without
+// privileges there is nothing to give up.
+bool give_up_capabilities() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
+  if (::syscall(SYS_capget, &header, data.data()) != 0) return false;
+  if (data[0].permitted == 0 && data[1].permitted == 0) return true;
+  // A user id of 0 would give them all back at exec.
+  constexpr unsigned long kRootIsNobody = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
+                                          SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
+                                          SECBIT_NO_CAP_AMBIENT_RAISE |
+                                          SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+  // Needs one of them, which a container may have taken away: then exec alone decides.
+  static_cast<void>(::prctl(PR_SET_SECUREBITS, kRootIsNobody, 0, 0, 0));
+  for (unsigned long number = 0; ::prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; ++number)
+    static_cast<void>(::prctl(PR_CAPBSET_DROP, number, 0, 0, 0));
+  data = {};
+  return ::syscall(SYS_capset, &header, data.data()) == 0;
+}
+
+// A child opens no more than a handful of files, and what is in its memory is not to
+// be found on a disk.
+bool limit_resources() {
+  constexpr rlimit kNoCore{.rlim_cur = 0, .rlim_max = 0};
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return false;
+  files.rlim_max = std::min<rlim_t>(files.rlim_max, kMaxOpenFiles);
+  files.rlim_cur = files.rlim_max;
+  return ::setrlimit(RLIMIT_CORE, &kNoCore) == 0 && ::setrlimit(RLIMIT_NOFILE, &files) == 0;
+}
+
 [[noreturn]] void run_child(Launch launch) {
   int report = move_up(launch.report);
   if (report < 0) give_up(launch.report);
@@ -61,6 +97,7 @@ int move_up(int fd) {
   if (::getppid() != launch.parent) ::_exit(127);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up(report);
   if (::setsid() < 0) give_up(report);
+  if (!give_up_capabilities() || !limit_resources()) give_up(report);
 
   int null_device = move_up(launch.null_device);
   int error_output = move_up(launch.error_output);

@@ -1,0 +1,103 @@
+// The system calls that `gondolin gateway` needs once it serves, and who needs them. The
+// seccomp filter is made of this list (src/cli/confinement.cpp): what is not here fails
+// with EPERM. Nothing here can start a program or a thread, make memory executable, open a
+// file for writing, bind a port, or speak anything but TCP and sock_diag.
+#pragma once
+
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace gondolin::cli {
+
+// A call is allowed when argument `index`, of whose bits only those in `mask` count,
+// equals `value`.
+struct ArgumentRule {
+  unsigned index;
+  std::uint64_t mask;
+  std::uint64_t value;
+};
+
+struct AllowedCall {
+  const char* name;
+  std::array<ArgumentRule, 2> rules{};  // both must hold; a mask of 0 always does
+};
+
+inline constexpr std::uint64_t kWholeArgument = 0xffff'ffff;  // int arguments
+inline constexpr std::uint64_t kSocketType = 0xf;             // without SOCK_CLOEXEC and the like
+
+inline constexpr AllowedCall kGatewayCalls[] = {
+    // Clients and backends.
+    {"accept"},
+    {"accept4"},
+    {"connect"},
+    {"shutdown"},
+    {"close"},
+    {"read"},
+    {"readv"},
+    {"recvfrom"},
+    {"recvmsg"},
+    {"write"},
+    {"writev"},
+    {"sendto"},
+    {"sendmsg"},
+    {"getsockname"},
+    {"getpeername"},
+    {"getsockopt"},
+    {"setsockopt"},
+    {"socket", {{{0, kWholeArgument, AF_INET}, {1, kSocketType, SOCK_STREAM}}}},
+    {"socket", {{{0, kWholeArgument, AF_INET6}, {1, kSocketType, SOCK_STREAM}}}},
+    // Whether a client that has half-closed is still there (io/peer_state).
+    {"socket", {{{0, kWholeArgument, AF_NETLINK}, {2, kWholeArgument, NETLINK_SOCK_DIAG}}}},
+    {"ioctl", {{{1, kWholeArgument, FIONBIO}}}},
+    {"ioctl", {{{1, kWholeArgument, FIONREAD}}}},
+    {"fcntl"},
+    // The event loop.
+    {"epoll_wait"},
+    {"epoll_pwait"},
+    {"epoll_ctl"},
+    {"timerfd_settime"},
+    {"poll"},
+    {"ppoll"},
+    {"clock_gettime"},
+    {"clock_nanosleep"},
+    {"restart_syscall"},
+    // The listeners file: watched and read, never written (io/file_watch).
+    {"openat", {{{2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY}}}},
+    {"newfstatat"},
+    {"fstat"},
+    {"statx"},
+    {"lseek"},
+    {"inotify_add_watch"},
+    {"inotify_rm_watch"},
+    // Memory, none of it executable.
+    {"brk"},
+    {"mmap", {{{2, PROT_EXEC, 0}}}},
+    {"mprotect", {{{2, PROT_EXEC, 0}}}},
+    {"mremap"},
+    {"munmap"},
+    {"madvise"},
+    // Threads that exist, signals, the end.
+    {"futex"},
+    {"set_robust_list"},
+    {"rseq"},
+    {"sched_yield"},
+    {"getpid"},
+    {"gettid"},
+    {"tgkill"},  // abort(); to this process alone, see the filter
+    {"rt_sigaction"},
+    {"rt_sigprocmask"},
+    {"rt_sigreturn"},
+    {"rt_sigtimedwait"},
+    {"getrandom"},
+    {"exit"},
+    {"exit_group"},
+};
+
+}  // namespace gondolin::cli

@@ -1,0 +1,105 @@
+// What QEMU, which runs the guest's instructions and so comes first if the guest breaks
+// out, may still do on this machine.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/shared_vm.hpp"
+
+namespace gondolin::test {
+namespace {
+
+using testing::AnyOf;
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+class QemuProcess : public testing::Test {
+ protected:
+  QemuProcess() {
+    static_cast<void>(shared_vm());
+    auto children = children_of(::getpid());
+    EXPECT_EQ(children.size(), 1U);
+    if (!children.empty()) directory_ = "/proc/" + std::to_string(children.front());
+  }
+
+  std::string read(const std::string& name) const {
+    std::ifstream file(directory_ / name);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  std::filesystem::path directory_;
+};
+
+TEST_F(QemuProcess, HasItsSeccompSandboxAndNoPrivileges) {
+  for (const auto& thread : std::filesystem::directory_iterator(directory_ / "task")) {
+    std::string status = read("task/" + thread.path().filename().string() + "/status");
+    EXPECT_THAT(status, HasSubstr("NoNewPrivs:\t1\n"));
+    EXPECT_THAT(status, HasSubstr("Seccomp:\t2\n"));
+    for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"})
+      EXPECT_THAT(status, HasSubstr(std::string(set) + ":\t0000000000000000\n"));
+  }
+}
+
+TEST_F(QemuProcess, HasLimits) {
+  std::istringstream limits(read("limits"));
+  std::string line;
+  int seen = 0;
+  while (std::getline(limits, line)) {
+    std::istringstream words(line.substr(std::min<std::size_t>(line.size(), 26)));
+    std::string soft, hard;
+    words >> soft >> hard;
+    if (line.starts_with("Max core file size")) {
+      EXPECT_EQ(hard, "0");
+      ++seen;
+    }
+    if (line.starts_with("Max open files")) {
+      EXPECT_LE(std::stoi(hard), 256);
+      ++seen;
+    }
+  }
+  EXPECT_EQ(seen, 2);
+}
+
+TEST_F(QemuProcess, HasOurSocketsAndTheImageOpenAndNoFileForWriting) {
+  int sockets = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_ / "fd")) {
+    std::string number = entry.path().filename().string();
+    std::string target = std::filesystem::read_symlink(entry.path()).string();
+    EXPECT_THAT(target, AnyOf(StartsWith("socket:"), StartsWith("pipe:"), StartsWith("anon_inode:"),
+                              StartsWith("/dev/null"), StartsWith("/dev/kvm"), StartsWith("/")));
+    if (target.starts_with("socket:")) ++sockets;
+    if (!target.starts_with("/") || target.starts_with("/dev/")) continue;
+    std::string info = read("fdinfo/" + number);
+    auto flags = std::stoul(info.substr(info.find("flags:") + 6), nullptr, 8);
+    EXPECT_TRUE((flags & O_ACCMODE) == O_RDONLY || target.find("memory") != std::string::npos)
+        << target << " is open for writing";
+  }
+  EXPECT_EQ(sockets, 5) << "QMP, console and three ports";
+}
+
+TEST_F(QemuProcess, HasNoNetworkAndNoMonitorButOurs) {
+  std::string command = read("cmdline");
+  std::replace(command.begin(), command.end(), '\0', ' ');
+  EXPECT_THAT(command, HasSubstr(" -nodefaults "));
+  EXPECT_THAT(command, HasSubstr(" -no-user-config "));
+  EXPECT_THAT(command, HasSubstr(" -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
+                                 "resourcecontrol=deny "));
+  for (const char* option : {"-netdev", "-nic", "-vnc", "-gdb", "-monitor", "-virtfs", "-usb"})
+    EXPECT_THAT(command, Not(HasSubstr(option)));
+}
+
+}  // namespace
+}  // namespace gondolin::test
