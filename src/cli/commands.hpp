@@ -41,6 +41,7 @@ void add_image_command(CLI::App& app, Invocation& invocation);
 void add_exec_command(CLI::App& app, Invocation& invocation);
 void add_bash_command(CLI::App& app, Invocation& invocation);
 void add_template_command(CLI::App& app);
+void add_doctor_command(CLI::App& app, Invocation& invocation);
 
 // Prints "gondolin: <what>" on stderr.
 void print_error(const std::exception& error);

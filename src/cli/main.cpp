@@ -64,6 +64,7 @@ int run(int argc, char** argv) {
   add_gateway_command(app, invocation);
   add_image_command(app, invocation);
   add_template_command(app);
+  add_doctor_command(app, invocation);
 
   try {
     app.parse(arguments_before_dashes(argc, argv, invocation));

@@ -167,6 +167,8 @@ Result<int> run_program(const Program& program, const ProgramOutput& output,
 }
 
 Result<std::string> find_program(std::string_view name) {
+  if (name.find('/') != std::string_view::npos && ::access(std::string(name).c_str(), X_OK) == 0)
+    return std::string(name);
   const char* path = std::getenv("PATH");
   std::string directories =
       std::string(path == nullptr ? "" : path) + ":/usr/sbin:/usr/bin:/sbin:/bin:";

@@ -28,7 +28,8 @@ struct ProgramOutput {
 [[nodiscard]] Result<int> run_program(const Program& program, const ProgramOutput& output,
                                       const Cancelled& cancelled);
 
-// The path of a program found along PATH and the directories for administrators.
+// The path of a program found along PATH and the directories for administrators; one
+// with a slash in it is a path already.
 [[nodiscard]] Result<std::string> find_program(std::string_view name);
 
 }  // namespace gondolin::image
