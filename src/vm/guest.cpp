@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t kConsoleLines = 40;
+// A panic is told before the traces of every processor: its line must not be lost.
+constexpr std::size_t kConsoleLines = 400;
 constexpr std::size_t kErrorLines = 10;
 constexpr auto kPrepareDeadline = 20s;
 constexpr auto kMigrationLimit = 10s;

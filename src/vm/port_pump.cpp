@@ -19,12 +19,16 @@ namespace {
 // this is for a host that is badly out of breath.
 constexpr std::chrono::seconds kFrameDeadline{3};
 
+// How long QEMU takes to exit once it has closed a socket.
+constexpr std::chrono::milliseconds kExitPatience{500};
+
 }  // namespace
 
 PortPump::PortPump(const asio::any_io_executor& executor, UniqueFd socket, ChannelEventSink sink)
     : socket_(executor, asio::local::stream_protocol(), socket.release()),
       sink_(std::move(sink)),
       frame_timer_(executor),
+      end_timer_(executor),
       room_(executor) {
   socket_.non_blocking(true);
 }
@@ -40,6 +44,7 @@ void PortPump::close() {
   boost::system::error_code ignored;
   socket_.close(ignored);
   frame_timer_.cancel();
+  end_timer_.cancel();
   room_.notify();
   on_close();
 }
@@ -56,8 +61,7 @@ Awaitable<void> PortPump::read_loop() {
         asio::buffer(space.data(), space.size()), asio::redirect_error(asio::use_awaitable, error));
     if (closed_) co_return;
     if (error) {
-      // QEMU is gone; whoever watches the process says so.
-      close();
+      close_soon();
       co_return;
     }
     input_received(count);
@@ -78,6 +82,17 @@ bool PortPump::handle_events() {
     if (!*handled) return true;
   }
   return false;
+}
+
+// QEMU is ending. Whoever watches the process will say why and close the port then, so
+// that nobody is told of a closed port instead of the reason for it.
+void PortPump::close_soon() {
+  if (closed_ || std::exchange(ending_, true)) return;
+  end_timer_.expires_after(kExitPatience);
+  end_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    auto self = weak.lock();
+    if (self && !error) self->close();
+  });
 }
 
 void PortPump::give_up_on(const std::string& why) {
@@ -122,7 +137,8 @@ void PortPump::flush() {
     if (count < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) return wait_until_writable();
-      return close();  // as in read_loop()
+      blocked_ = true;
+      return close_soon();
     }
     output_sent(static_cast<std::size_t>(count));
     if (!handle_events()) return;  // room may have come back

@@ -77,6 +77,7 @@ class PortPump : public std::enable_shared_from_this<PortPump> {
   [[nodiscard]] Awaitable<void> read_loop();
   // False when the pump was closed over what happened.
   [[nodiscard]] bool handle_events();
+  void close_soon();
   void give_up_on(const std::string& why);
   // Sees to it that a frame that has begun also ends.
   void watch_frame();
@@ -86,9 +87,11 @@ class PortPump : public std::enable_shared_from_this<PortPump> {
   asio::local::stream_protocol::socket socket_;
   ChannelEventSink sink_;
   asio::steady_timer frame_timer_;  // runs while frame_watched_
+  asio::steady_timer end_timer_;    // runs while ending_
   std::uint64_t reads_ = 0;         // that brought something
   bool frame_watched_ = false;
-  Signal room_;  // wakes a read loop that found no space
+  bool ending_ = false;  // the socket has ended, close() comes
+  Signal room_;          // wakes a read loop that found no space
   bool was_up_ = false;
   bool closed_ = false;
   bool flush_scheduled_ = false;

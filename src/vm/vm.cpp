@@ -222,7 +222,12 @@ class Starter {
     MachineOptions shared = wanted;
     shared.memory_file = {draft->memory(), MemoryFile::Use::kShared};
     auto original = co_await boot_cold(shared, limits, cause);
-    if (!original) co_return original;
+    if (!original) {
+      // QEMU ended: its memory file may have had no room, whatever there was before.
+      if (!cause || cause->code != ErrorCode::kIo) co_return original;
+      debug("booted again without a template: " + cause->message);
+      co_return co_await boot_cold(wanted, limits, cause);
+    }
     auto captured = co_await capture(std::move(*original), *draft);
     if (captured) {
       auto guest = co_await start_from(std::move(*captured));
