@@ -43,6 +43,8 @@ struct Launch {
   int error_output;
   int report;  // gets the errno of what failed; closes when the program was executed
   pid_t parent;
+  std::optional<ChildUser> user;
+  int landlock;  // -1 for none
 };
 
 [[noreturn]] void give_up(int report) {
@@ -58,13 +60,22 @@ int move_up(int fd) {
   return ::fcntl(fd, F_DUPFD_CLOEXEC, kFirstDescriptor + static_cast<int>(kMaxDescriptors));
 }
 
-// Capabilities that root has and a child never needs; it stays our user. Without
+// By the system calls themselves: libc's functions would tell the other threads, which a
+// child has not, and wait for their locks.
+bool become(const ChildUser& user) {
+  const gid_t further = user.further_group.value_or(user.gid);
+  return ::syscall(SYS_setgroups, 1, &further) == 0 &&
+         ::syscall(SYS_setresgid, user.gid, user.gid, user.gid) == 0 &&
+         ::syscall(SYS_setresuid, user.uid, user.uid, user.uid) == 0;
+}
+
+// Capabilities that root has and a child never needs, and with them the user. Without
 // privileges there is nothing to give up.
-bool give_up_capabilities() {
+bool give_up_privileges(const std::optional<ChildUser>& user) {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
   if (::syscall(SYS_capget, &header, data.data()) != 0) return false;
-  if (data[0].permitted == 0 && data[1].permitted == 0) return true;
+  if (data[0].permitted == 0 && data[1].permitted == 0) return !user;
   // A user id of 0 would give them all back at exec.
   constexpr unsigned long kRootIsNobody = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
                                           SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
@@ -74,6 +85,7 @@ bool give_up_capabilities() {
   static_cast<void>(::prctl(PR_SET_SECUREBITS, kRootIsNobody, 0, 0, 0));
   for (unsigned long number = 0; ::prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; ++number)
     static_cast<void>(::prctl(PR_CAPBSET_DROP, number, 0, 0, 0));
+  if (user && !become(*user)) return false;
   data = {};
   return ::syscall(SYS_capset, &header, data.data()) == 0;
 }
@@ -92,16 +104,18 @@ bool limit_resources() {
 [[noreturn]] void run_child(Launch launch) {
   int report = move_up(launch.report);
   if (report < 0) give_up(launch.report);
-  // The parent may have died before the first line took effect.
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(report);
-  if (::getppid() != launch.parent) ::_exit(127);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up(report);
   if (::setsid() < 0) give_up(report);
-  if (!give_up_capabilities() || !limit_resources()) give_up(report);
+  if (!give_up_privileges(launch.user) || !limit_resources()) give_up(report);
+  // Only now: a change of the user undoes it. The parent may have died before.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(report);
+  if (::getppid() != launch.parent) ::_exit(127);
 
   int null_device = move_up(launch.null_device);
   int error_output = move_up(launch.error_output);
-  if (null_device < 0 || error_output < 0) give_up(report);
+  int landlock = launch.landlock < 0 ? -1 : move_up(launch.landlock);
+  if (null_device < 0 || error_output < 0 || (launch.landlock >= 0 && landlock < 0))
+    give_up(report);
   for (int i = 0; i < launch.count; ++i) {
     int& fd = launch.descriptors[static_cast<std::size_t>(i)];
     fd = move_up(fd);
@@ -113,6 +127,7 @@ bool limit_resources() {
     placed = ::dup2(launch.descriptors[static_cast<std::size_t>(i)], kFirstDescriptor + i) >= 0;
   }
   if (!placed) give_up(report);
+  if (landlock >= 0 && ::syscall(SYS_landlock_restrict_self, landlock, 0) != 0) give_up(report);
   auto first_unwanted = static_cast<unsigned>(kFirstDescriptor + launch.count);
   if (::syscall(SYS_close_range, first_unwanted, ~0U, CLOSE_RANGE_CLOEXEC) != 0) give_up(report);
 
@@ -243,7 +258,9 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(
       .null_device = null_device.get(),
       .error_output = options.error_output.valid() ? options.error_output.get() : null_device.get(),
       .report = report_out.get(),
-      .parent = ::getpid()};
+      .parent = ::getpid(),
+      .user = options.user,
+      .landlock = options.landlock.get()};
   for (std::size_t i = 0; i < options.descriptors.size(); ++i) {
     launch.descriptors[i] = options.descriptors[i].get();
   }

@@ -2,14 +2,15 @@
 //
 // It is killed by the kernel when the thread that started it ends, however that
 // happens; by the destructor otherwise; and it is always reaped. It runs in a session
-// of its own, out of reach of a terminal's Ctrl-C, with an empty signal mask, and
-// inherits exactly the descriptors it is given.
+// of its own, out of reach of a terminal's Ctrl-C, with an empty signal mask, without
+// any privilege, and inherits exactly the descriptors it is given.
 #pragma once
 
 #include <sys/types.h>
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,13 +31,22 @@ struct ChildExit {
   [[nodiscard]] std::string describe() const;
 };
 
+// Who a child runs as, instead of us. Needs the privileges to change users.
+struct ChildUser {
+  uid_t uid;
+  gid_t gid;
+  std::optional<gid_t> further_group;  // the only one besides
+};
+
 struct ChildOptions {
   std::string program;                 // a path; PATH is not searched
   std::vector<std::string> arguments;  // argv[0] included
   // Become the descriptors 3, 4, … of the program, in this order; at most 16. Its
   // standard input and output are /dev/null.
   std::vector<UniqueFd> descriptors{};
-  UniqueFd error_output{};  // its standard error; /dev/null when none is given
+  UniqueFd error_output{};          // its standard error; /dev/null when none is given
+  std::optional<ChildUser> user{};  // nothing: ours
+  UniqueFd landlock{};              // a ruleset to put in force; none: none
 };
 
 class ChildProcess {

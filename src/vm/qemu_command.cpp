@@ -24,29 +24,34 @@ void add_port(std::vector<std::string>& arguments, const char* name, int fd) {
   add(arguments, "-device", fmt::format("virtserialport,chardev={0},name=org.gondolin.{0}", name));
 }
 
-// As JSON, in which a path may hold commas. Without locks, since the image is never
-// written and any number of VMs read it at once.
-std::string root_drive(const std::filesystem::path& image) {
+std::string inherited(int fd) {
+  return fmt::format("/proc/self/fd/{}", fd);
+}
+
+// Without locks, since the image is never written and any number of VMs read it at once.
+std::string root_drive() {
   nlohmann::json drive = {
       {"driver", "raw"},
       {"node-name", "root"},
       {"read-only", true},
       {"file",
-       {{"driver", "file"}, {"filename", image.string()}, {"read-only", true}, {"locking", "off"}}},
+       {{"driver", "file"},
+        {"filename", inherited(QemuFds::kRoot)},
+        {"read-only", true},
+        {"locking", "off"}}},
   };
-  return drive.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return drive.dump();
 }
 
-// As JSON too, for the same reason.
 std::string memory_object(const MachineOptions& machine) {
   nlohmann::json object = {
       {"qom-type", "memory-backend-file"},
       {"id", "memory"},
-      {"mem-path", machine.memory_file->path.string()},
+      {"mem-path", inherited(QemuFds::kMemory)},
       {"size", std::uint64_t{machine.memory_mib} << 20},
       {"share", machine.memory_file->use == MemoryFile::Use::kShared},
   };
-  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return object.dump();
 }
 
 }  // namespace
@@ -85,11 +90,11 @@ std::vector<std::string> qemu_arguments(const MachineOptions& machine) {
   add(arguments, "-m", fmt::format("{}M", machine.memory_mib));
   add(arguments, "-smp", fmt::format("{}", machine.cpus));
 
-  add(arguments, "-kernel", machine.kernel.string());
-  add(arguments, "-initrd", machine.initramfs.string());
+  add(arguments, "-kernel", inherited(QemuFds::kKernel));
+  add(arguments, "-initrd", inherited(QemuFds::kInitramfs));
   add(arguments, "-append", kernel_command_line(machine));
 
-  add(arguments, "-blockdev", root_drive(machine.root));
+  add(arguments, "-blockdev", root_drive());
   add(arguments, "-device", "virtio-blk-device,drive=root");
 
   add_socket(arguments, "qmp", QemuFds::kQmp);

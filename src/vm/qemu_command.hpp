@@ -16,20 +16,25 @@
 
 namespace gondolin::vm {
 
-// The descriptors QEMU inherits, each one end of a socket pair.
+// The descriptors QEMU inherits: its ends of socket pairs, and the files it is to open
+// (once more, by the names that /proc/self/fd gives them).
 struct QemuFds {
   static constexpr int kQmp = 3;
   static constexpr int kConsole = 4;
   static constexpr int kControl = 5;
   static constexpr int kFs = 6;
   static constexpr int kIngress = 7;
-  static constexpr int kState = 8;  // of a template, where there is one
+  static constexpr int kKernel = 8;
+  static constexpr int kInitramfs = 9;
+  static constexpr int kRoot = 10;
+  static constexpr int kMemory = 11;  // where it is a file
+  static constexpr int kState = 12;   // of a template, where there is one
 };
 
 // A file that is the guest's memory.
 struct MemoryFile {
   enum class Use : std::uint8_t {
-    kShared,   // made by QEMU; what the guest writes is in the file
+    kShared,   // empty before; what the guest writes is in the file
     kPrivate,  // of a template: what the guest writes is its own. QEMU waits for the
                // state that belongs to it, which it reads from QemuFds::kState
   };

@@ -18,6 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include "vm/digest.hpp"
+#include "vm/qemu_confinement.hpp"
 
 namespace gondolin::vm {
 
@@ -55,6 +56,12 @@ bool is_ours(const struct stat& status) {
   return status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
+// The same for the memory, which a QEMU of its own user shares through its group.
+bool is_ours_and_qemus(const struct stat& status) {
+  const mode_t others = status.st_gid == kQemuId && ::geteuid() == 0 ? S_IWOTH : S_IWGRP | S_IWOTH;
+  return status.st_uid == ::geteuid() && (status.st_mode & others) == 0;
+}
+
 json read_manifest(const fs::path& directory) {
   UniqueFd file(::open((directory / "manifest.json").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file.valid()) return {};
@@ -78,8 +85,8 @@ Result<Template> check(const fs::path& directory, const TemplateKey& key) {
                 "no template works here: " + manifest.value("unusable", ""));
 
   Template found{.memory = directory / "memory", .state = {}, .tsc_khz = {}};
-  if (::lstat(found.memory.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || !is_ours(status) ||
-      manifest.value("memory", json()) != identity(status)) {
+  if (::lstat(found.memory.c_str(), &status) != 0 || !S_ISREG(status.st_mode) ||
+      !is_ours_and_qemus(status) || manifest.value("memory", json()) != identity(status)) {
     return damaged("the template's memory is not the one that was stored");
   }
   found.state.reset(::open((directory / "state").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -175,7 +182,10 @@ Result<TemplateDraft> TemplateStore::begin(const TemplateKey& key,
   // Whoever took it for a leftover in this very moment has removed it.
   if (!lock.valid() || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
     return fail(ErrorCode::kUnavailable, "the template's draft was taken away");
-  return TemplateDraft(name, std::move(lock), key, machine);
+  TemplateDraft draft(name, std::move(lock), key, machine);
+  UniqueFd memory(::open(draft.memory().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!memory.valid()) return fail_errno("create a template's memory", errno);
+  return draft;
 }
 
 void TemplateStore::remove_leftovers() const {
@@ -272,8 +282,7 @@ Status TemplateDraft::give_up(const std::string& reason) {
 
 Result<json> TemplateDraft::describe() const {
   struct stat status{};
-  if (::chmod(memory().c_str(), 0600) != 0 || ::stat(memory().c_str(), &status) != 0)
-    return fail_errno(memory().string(), errno);
+  if (::stat(memory().c_str(), &status) != 0) return fail_errno(memory().string(), errno);
   UniqueFd state_file(::open((directory_ / "state").c_str(), O_RDONLY | O_CLOEXEC));
   auto state = read_all(state_file.get(), kLargestState);
   if (!state) return tl::unexpected(state.error());

@@ -96,7 +96,7 @@ class TemplateDraft {
   TemplateDraft& operator=(TemplateDraft&&) = delete;
   ~TemplateDraft();
 
-  // Where QEMU is to make the guest's memory.
+  // The file for the guest's memory, empty at first.
   [[nodiscard]] std::filesystem::path memory() const { return directory_ / "memory"; }
   // The file for the state, to be made once.
   [[nodiscard]] Result<UniqueFd> create_state() const;

@@ -56,10 +56,10 @@ TEST(QemuCommand, RunsQemuInItsSandbox) {
 TEST(QemuCommand, MemoryThatIsAFileIsSharedOrPrivate) {
   MachineOptions options = machine();
   options.memory_mib = 256;
-  options.memory_file = {"/templates/a,b/memory", MemoryFile::Use::kShared};
+  options.memory_file = {"/templates/a/memory", MemoryFile::Use::kShared};
   auto made = qemu_arguments(options);
   auto object = nlohmann::json::parse(value(made, "-object"));
-  EXPECT_EQ(object["mem-path"], "/templates/a,b/memory");
+  EXPECT_EQ(object["mem-path"], "/proc/self/fd/11");
   EXPECT_EQ(object["size"], 256U << 20);
   EXPECT_EQ(object["share"], true);
   EXPECT_EQ(value(made, "-machine"), "microvm,accel=tcg,memory-backend=memory");
@@ -85,13 +85,21 @@ TEST(QemuCommand, GivesEveryPortItsNameAndDescriptor) {
 }
 
 TEST(QemuCommand, OpensTheRootReadOnlyAndWithoutLocks) {
-  auto options = machine();
-  options.root = "/images/a,b \"c\".erofs";
-  auto drive = nlohmann::json::parse(value(qemu_arguments(options), "-blockdev"));
+  auto drive = nlohmann::json::parse(value(qemu_arguments(machine()), "-blockdev"));
   EXPECT_EQ(drive["read-only"], true);
   EXPECT_EQ(drive["file"]["read-only"], true);
   EXPECT_EQ(drive["file"]["locking"], "off");
-  EXPECT_EQ(drive["file"]["filename"], "/images/a,b \"c\".erofs");
+  EXPECT_EQ(drive["file"]["filename"], "/proc/self/fd/10");
+}
+
+TEST(QemuCommand, NamesNoFileButInheritedOnes) {
+  MachineOptions options = machine();
+  options.memory_file = {"/templates/a/memory", MemoryFile::Use::kPrivate};
+  auto arguments = qemu_arguments(options);
+  EXPECT_EQ(value(arguments, "-kernel"), "/proc/self/fd/8");
+  EXPECT_EQ(value(arguments, "-initrd"), "/proc/self/fd/9");
+  for (const std::string& argument : arguments)
+    EXPECT_THAT(argument, AllOf(Not(HasSubstr("/images")), Not(HasSubstr("/templates"))));
 }
 
 TEST(QemuCommand, TakesMemoryAndProcessorsFromTheOptions) {

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "support.hpp"
+#include "vm/qemu_confinement.hpp"
 
 namespace gondolin::vm {
 namespace {
@@ -107,6 +108,19 @@ TEST_F(TemplateStoreTest, FilesThatChangedAreNotUsed) {
 TEST_F(TemplateStoreTest, FilesThatOthersMayWriteAreNotUsed) {
   ASSERT_TRUE(draft().commit());
   ::chmod((directory_.path() / "cache" / "templates" / key().id).c_str(), 0777);
+  EXPECT_EQ(store_.open(key()).error().code, ErrorCode::kIo);
+}
+
+TEST_F(TemplateStoreTest, OnlyTheGroupOfQemusUserMayShareTheMemory) {
+  ASSERT_TRUE(draft().commit());
+  auto memory = directory_.path() / "cache" / "templates" / key().id / "memory";
+  ::chmod(memory.c_str(), 0660);
+  EXPECT_EQ(store_.open(key()).error().code, ErrorCode::kIo) << "our own group is not it";
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::chown(memory.c_str(), 0, kQemuId), 0);
+    EXPECT_TRUE(store_.open(key()));
+  }
+  ::chmod(memory.c_str(), 0662);
   EXPECT_EQ(store_.open(key()).error().code, ErrorCode::kIo);
 }
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -21,10 +22,8 @@ namespace gondolin::test {
 namespace {
 
 using testing::AnyOf;
-
 using testing::HasSubstr;
 using testing::Not;
-using testing::StartsWith;
 
 class QemuProcess : public testing::Test {
  protected:
@@ -73,21 +72,39 @@ TEST_F(QemuProcess, HasLimits) {
   EXPECT_EQ(seen, 2);
 }
 
-TEST_F(QemuProcess, HasOurSocketsAndTheImageOpenAndNoFileForWriting) {
-  int sockets = 0;
+TEST_F(QemuProcess, IsAUserThatOwnsNothingWhereWeAreRoot) {
+  const std::string id = ::geteuid() == 0 ? "65530" : std::to_string(::geteuid());
+  EXPECT_THAT(read("status"), HasSubstr("Uid:\t" + id + "\t" + id + "\t" + id + "\t" + id + "\n"));
+  if (::geteuid() == 0) EXPECT_THAT(read("status"), HasSubstr("Groups:\t65530 \n"));
+}
+
+// Every single descriptor: nothing is there that we have not given it or that is not its own.
+TEST_F(QemuProcess, HasOurSocketsTheImageAndTheMemoryOpenAndNothingElse) {
+  std::map<std::string, int> seen;
   for (const auto& entry : std::filesystem::directory_iterator(directory_ / "fd")) {
-    std::string number = entry.path().filename().string();
-    std::string target = std::filesystem::read_symlink(entry.path()).string();
-    EXPECT_THAT(target, AnyOf(StartsWith("socket:"), StartsWith("pipe:"), StartsWith("anon_inode:"),
-                              StartsWith("/dev/null"), StartsWith("/dev/kvm"), StartsWith("/")));
-    if (target.starts_with("socket:")) ++sockets;
-    if (!target.starts_with("/") || target.starts_with("/dev/")) continue;
-    std::string info = read("fdinfo/" + number);
-    auto flags = std::stoul(info.substr(info.find("flags:") + 6), nullptr, 8);
-    EXPECT_TRUE((flags & O_ACCMODE) == O_RDONLY || target.find("memory") != std::string::npos)
-        << target << " is open for writing";
+    const std::string number = entry.path().filename().string();
+    const std::string target = std::filesystem::read_symlink(entry.path()).string();
+    const std::string info = read("fdinfo/" + number);
+    const auto flags = std::stoul(info.substr(info.find("flags:") + 6), nullptr, 8);
+    const bool read_only = (flags & O_ACCMODE) == O_RDONLY;
+    std::string kind = target.substr(0, target.find(':'));
+    if (target.starts_with('/')) {
+      kind = "unknown " + target;
+      if (target == "/dev/null" || target == "/dev/kvm") kind = "device";
+      if (target.find("/blobs/") != std::string::npos && read_only) kind = "image";
+      if (target.ends_with("/memory") && target.find("/templates/") != std::string::npos)
+        kind = "memory";
+    }
+    ++seen[kind];
   }
-  EXPECT_EQ(sockets, 5) << "QMP, console and three ports";
+  EXPECT_EQ(seen["socket"], 5) << "QMP, console and three ports";
+  EXPECT_EQ(seen["pipe"], 1) << "standard error";
+  EXPECT_EQ(seen["image"], 4) << "kernel, initramfs, root, and the root as a disk";
+  EXPECT_LE(seen["memory"], 2);
+  EXPECT_LE(seen["device"], 3);
+  EXPECT_LE(seen["anon_inode"], 24) << "eventfds of its own";
+  EXPECT_THAT(seen, testing::Each(testing::Key(
+                        AnyOf("socket", "pipe", "image", "memory", "device", "anon_inode"))));
 }
 
 TEST_F(QemuProcess, HasNoNetworkAndNoMonitorButOurs) {
