@@ -1,92 +1,36 @@
-// Landlock by its system calls, since Debian 12's headers know its first versions only;
-// seccomp through libseccomp, which knows the numbers of every architecture.
+// Through libseccomp, which knows the numbers of every architecture.
 #include "cli/confinement.hpp"
 
-#include <fcntl.h>
-#include <linux/landlock.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
+#include <fstream>
 #include <memory>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "base/landlock.hpp"
 #include "cli/commands.hpp"
 
 namespace gondolin::cli {
 namespace {
 
-// As in newer <linux/landlock.h>; the kernel takes the first bytes of it, as many as
-// its version knows.
-struct Ruleset {
-  std::uint64_t files = 0;
-  std::uint64_t ports = 0;   // since version 4
-  std::uint64_t scopes = 0;  // since version 6
-};
-struct PortRule {
-  std::uint64_t allowed;
-  std::uint64_t port;
-};
-constexpr std::uint64_t kBindTcp = 1;
-constexpr std::uint64_t kAllScopes = 3;  // abstract Unix sockets, signals
-constexpr int kPortRuleType = 2;
-
-// Every right that version `abi` can take away; each is a bit, added from the lowest on.
-std::uint64_t all_file_rights(int abi) {
-  unsigned bits = 13;
-  if (abi >= 2) ++bits;  // moving files between directories
-  if (abi >= 3) ++bits;  // truncate
-  if (abi >= 5) ++bits;  // ioctl of devices
-  return (std::uint64_t{1} << bits) - 1;
+[[noreturn]] void refuse(const Error& error) {
+  throw CommandError(fmt::format(
+      "Cannot confine this process: {} (GONDOLIN_CONFINE=off runs it without)", error.message));
 }
 
-std::size_t ruleset_size(int abi) {
-  if (abi < 4) return sizeof(std::uint64_t);
-  return abi < 6 ? 2 * sizeof(std::uint64_t) : sizeof(Ruleset);
+[[noreturn]] void refuse(const std::string& what, int error) {
+  refuse(fail_errno(what, error).value());
 }
 
-int landlock_abi() {
-  long version =
-      ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-  return version > 0 ? static_cast<int>(version) : 0;
-}
-
-[[noreturn]] void refuse(std::string_view what, int error) {
-  throw CommandError(
-      fmt::format("Cannot confine this process: {}: {} (GONDOLIN_CONFINE=off runs it "
-                  "without)",
-                  what, std::strerror(error)));
-}
-
-// A descriptor of the ruleset or of a directory.
-class Descriptor {
- public:
-  explicit Descriptor(long fd) : fd_(static_cast<int>(fd)) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-void allow_reading(int ruleset, const std::filesystem::path& directory) {
-  Descriptor parent(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (parent.get() < 0) refuse(directory.string(), errno);
-  landlock_path_beneath_attr rule{};
-  rule.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-  rule.parent_fd = parent.get();
-  if (::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
-    refuse("landlock_add_rule", errno);
+void check(const Status& status) {
+  if (!status) refuse(status.error());
 }
 
 void give_up_privileges() {
@@ -115,7 +59,7 @@ void allow(scmp_filter_ctx filter, const AllowedCall& call) {
 }  // namespace
 
 ConfinementSupport confinement_support() {
-  return {.landlock_abi = landlock_abi(), .seccomp = ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0};
+  return {.landlock_abi = Landlock::version(), .seccomp = ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0};
 }
 
 bool confinement_wanted() {
@@ -129,21 +73,15 @@ bool confinement_wanted() {
 
 void confine_files(const std::vector<std::filesystem::path>& directories, std::uint16_t bind_port) {
   give_up_privileges();
-  int abi = landlock_abi();
-  if (abi == 0) return;
-  Ruleset wanted{.files = all_file_rights(abi), .ports = kBindTcp, .scopes = kAllScopes};
-  Descriptor ruleset(::syscall(SYS_landlock_create_ruleset, &wanted, ruleset_size(abi), 0));
-  if (ruleset.get() < 0) refuse("landlock_create_ruleset", errno);
+  auto landlock = Landlock::deny_all(Landlock::Connect::kAllowed);
+  if (!landlock) refuse(landlock.error());
   for (const auto& directory : directories)
-    allow_reading(ruleset.get(), directory);
-  PortRule port{.allowed = kBindTcp, .port = bind_port};
-  if (abi >= 4 && ::syscall(SYS_landlock_add_rule, ruleset.get(), kPortRuleType, &port, 0) != 0)
-    refuse("landlock_add_rule", errno);
-  if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
-    refuse("landlock_restrict_self", errno);
+    check(landlock->allow(directory.string(), FileAccess::kRead));
+  check(landlock->allow_bind(bind_port));
+  check(landlock->restrict_self());
 }
 
-void confine_calls(std::span<const AllowedCall> calls) {
+void confine_calls(std::initializer_list<std::span<const AllowedCall>> lists) {
   give_up_privileges();
   if (!confinement_support().seccomp) return;
   Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)), &seccomp_release);
@@ -153,9 +91,21 @@ void confine_calls(std::span<const AllowedCall> calls) {
     refuse("seccomp", -error);
   // One lookup for each call, not one comparison for each line of the list.
   seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
-  for (const AllowedCall& call : calls)
-    allow(filter.get(), call);
+  for (auto list : lists) {
+    for (const AllowedCall& call : list)
+      allow(filter.get(), call);
+  }
   if (int error = seccomp_load(filter.get()); error != 0) refuse("seccomp", -error);
+}
+
+std::vector<AllowedCall> calls_to_end_children() {
+  std::vector<AllowedCall> calls;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream children(task.path() / "children");
+    for (std::uint64_t child = 0; children >> child;)
+      calls.push_back({"kill", {{{0, kWholeArgument, child}, {1, kWholeArgument, SIGKILL}}}});
+  }
+  return calls;
 }
 
 }  // namespace gondolin::cli

@@ -1,5 +1,6 @@
-// What `gondolin gateway` gives up, so that somebody who takes it over gains little: file
-// access (Landlock), new privileges, and every system call it has no use for (seccomp).
+// What `gondolin gateway`, `exec` and `bash` give up once they serve, so that somebody who
+// takes them over gains little: new privileges, every system call they have no use for
+// (seccomp) and, the gateway from the start, file access (Landlock).
 //
 // Only a program of ours confines itself: the library never does it to one that embeds
 // it. Kernels without Landlock or seccomp run unconfined there; `gondolin doctor` says so.
@@ -9,11 +10,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "cli/gateway_syscalls.hpp"
+#include "cli/syscalls.hpp"
 
 namespace gondolin::cli {
 
@@ -33,8 +35,11 @@ struct ConfinementSupport {
 // refuses.
 void confine_files(const std::vector<std::filesystem::path>& directories, std::uint16_t bind_port);
 
-// From now on every thread of this process can make these system calls alone. Throws
-// CommandError when the kernel has seccomp and refuses.
-void confine_calls(std::span<const AllowedCall> calls);
+// From now on every thread of this process can make the system calls of these lists alone.
+// Throws CommandError when the kernel has seccomp and refuses.
+void confine_calls(std::initializer_list<std::span<const AllowedCall>> lists);
+
+// What lets this process end the children it has now, and signal nobody else.
+[[nodiscard]] std::vector<AllowedCall> calls_to_end_children();
 
 }  // namespace gondolin::cli

@@ -93,7 +93,7 @@ int run_gateway(const GatewayArguments& arguments) {
     confine_files(directories_of(options.listeners), options.ingress.listen.port);
   }
   Ingress ingress = open_gateway(std::move(options));
-  if (confined) confine_calls(kGatewayCalls);
+  if (confined) confine_calls({kServingCalls, kGatewayCalls});
   if (std::string warning = ingress.bind_warning(); !warning.empty()) print_warning(warning);
   fmt::print("Ingress enabled: {}\nConfigure routes by editing {}.\n", ingress.url(),
              arguments.listeners);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <stop_token>
 
+#include "cli/confinement.hpp"
 #include "cli/notice.hpp"
 #include "cli/signals.hpp"
 #include "cli/stdio_pump.hpp"
@@ -88,6 +89,17 @@ Process start_first(Vm& vm, const ExecOptions& base,
   }
 }
 
+// To be called when every thread and process that there will be is there.
+void confine_session(Vm& vm) {
+  if (!confinement_wanted()) return;
+  try {
+    confine_calls({kServingCalls, kSessionCalls, calls_to_end_children()});
+  } catch (...) {
+    vm.close();  // or the threads would go on
+    throw;
+  }
+}
+
 int pump_to_the_end(Conductor& conductor, Vm& vm, Process& process, Foreground foreground) {
   std::optional<RawTerminal> raw;
   StdioPump::Options pump;
@@ -100,6 +112,7 @@ int pump_to_the_end(Conductor& conductor, Vm& vm, Process& process, Foreground f
   std::optional<int> status;
   {
     StdioPump pumping(process, pump);
+    confine_session(vm);
     try {
       status = process.wait().shell_status();
     } catch (const ApiError& error) {

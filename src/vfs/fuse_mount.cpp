@@ -5,9 +5,9 @@
 // answered EIO.
 #include "vfs/fuse_mount.hpp"
 
-#include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/fuse.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -419,8 +419,9 @@ Result<std::shared_ptr<FuseMount>> FuseMount::create(std::shared_ptr<FuseSession
   if (!mount->session_) return fail(ErrorCode::kIo, "libfuse starts no session");
 
   // The session wants a descriptor of its own, which it closes and does not use.
-  const int descriptor = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (descriptor < 0) return fail_errno("open /dev/null", errno);
+  // No file: when the guest's daemon starts anew, we may be past opening any.
+  const int descriptor = ::eventfd(0, EFD_CLOEXEC);
+  if (descriptor < 0) return fail_errno("eventfd", errno);
   const fuse_custom_io io{.writev = on_writev,
                           .read = on_read_device,
                           .splice_receive = nullptr,

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -45,7 +46,7 @@ class Confinement : public testing::Test {
     if (pid == 0) {
       try {
         confine_files({directory_}, 0);
-        confine_calls(kGatewayCalls);
+        confine_calls({kServingCalls, kGatewayCalls});
       } catch (const CommandError&) {
         ::_exit(250);
       }
@@ -132,11 +133,50 @@ TEST_F(Confinement, MakesNoMemoryExecutable) {
   EXPECT_EQ(confined([&] { return map(PROT_READ | PROT_EXEC); }), EPERM);
 }
 
+// As `exec` and `bash` are: no file at all, no socket, and its own children alone.
+TEST_F(Confinement, ASessionOpensNothingAndEndsItsOwnChildrenOnly) {
+  const pid_t parent = ::getpid();
+  const std::string file = (directory_ / "listeners").string();
+  auto session = [&](const std::function<int(pid_t child)>& act) {
+    pid_t pid = ::fork();
+    if (pid == 0) {
+      const pid_t child = ::fork();
+      while (child == 0)
+        ::pause();
+      confine_calls({kServingCalls, kSessionCalls, calls_to_end_children()});
+      const int result = act(child);
+      ::kill(child, SIGKILL);
+      ::_exit(::waitpid(child, nullptr, 0) == child ? result : 251);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+    EXPECT_TRUE(WIFEXITED(status));
+    return WEXITSTATUS(status);
+  };
+  EXPECT_EQ(session([&](pid_t) { return outcome(::open(file.c_str(), O_RDONLY)); }), EPERM);
+  EXPECT_EQ(session([&](pid_t) { return outcome(::unlink(file.c_str())); }), EPERM);
+  EXPECT_EQ(session([&](pid_t) { return socket_of(AF_INET, SOCK_STREAM, 0); }), EPERM);
+  EXPECT_EQ(session([&](pid_t) { return socket_of(AF_UNIX, SOCK_STREAM, 0); }), EPERM);
+  EXPECT_EQ(session([&](pid_t) { return outcome(::fork()); }), EPERM);
+  EXPECT_EQ(session([&](pid_t) { return outcome(::kill(parent, SIGKILL)); }), EPERM);
+  EXPECT_EQ(session([&](pid_t child) { return outcome(::kill(child, SIGSTOP)); }), EPERM);
+  EXPECT_EQ(session([](pid_t) { return 0; }), 0) << "and it ends and reaps its child";
+}
+
+TEST_F(Confinement, StartsNoThread) {
+  EXPECT_EQ(confined([] {
+              pthread_t thread{};
+              return ::pthread_create(
+                  &thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr);
+            }),
+            EPERM);
+}
+
 TEST_F(Confinement, GainsNoPrivileges) {
   pid_t pid = ::fork();
   if (pid == 0) {
     confine_files({directory_}, 0);
-    confine_calls(kGatewayCalls);
+    confine_calls({kServingCalls, kGatewayCalls});
     ::raise(SIGSTOP);
     ::_exit(0);
   }
@@ -152,7 +192,7 @@ TEST_F(Confinement, GainsNoPrivileges) {
 TEST_F(Confinement, CanStillAbort) {
   pid_t pid = ::fork();
   if (pid == 0) {
-    confine_calls(kGatewayCalls);
+    confine_calls({kServingCalls, kGatewayCalls});
     std::abort();
   }
   int status = 0;

@@ -1,7 +1,7 @@
-// The system calls that `gondolin gateway` needs once it serves, and who needs them. The
-// seccomp filter is made of this list (src/cli/confinement.cpp): what is not here fails
-// with EPERM. Nothing here can start a program or a thread, make memory executable, open a
-// file for writing, bind a port, or speak anything but TCP and sock_diag.
+// The system calls that `gondolin gateway`, `exec` and `bash` need once they serve, and who
+// needs them. The seccomp filters are made of these lists (src/cli/confinement.cpp): what is
+// not on the lists of a command fails with EPERM. Nothing here can start a program or a
+// thread, make memory executable, open a file for writing or bind a port.
 #pragma once
 
 #include <fcntl.h>
@@ -12,7 +12,6 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
 
 namespace gondolin::cli {
 
@@ -32,11 +31,10 @@ struct AllowedCall {
 inline constexpr std::uint64_t kWholeArgument = 0xffff'ffff;  // int arguments
 inline constexpr std::uint64_t kSocketType = 0xf;             // without SOCK_CLOEXEC and the like
 
-inline constexpr AllowedCall kGatewayCalls[] = {
-    // Clients and backends.
+// The event loop and the gateway's clients: all commands.
+inline constexpr AllowedCall kServingCalls[] = {
     {"accept"},
     {"accept4"},
-    {"connect"},
     {"shutdown"},
     {"close"},
     {"read"},
@@ -51,14 +49,11 @@ inline constexpr AllowedCall kGatewayCalls[] = {
     {"getpeername"},
     {"getsockopt"},
     {"setsockopt"},
-    {"socket", {{{0, kWholeArgument, AF_INET}, {1, kSocketType, SOCK_STREAM}}}},
-    {"socket", {{{0, kWholeArgument, AF_INET6}, {1, kSocketType, SOCK_STREAM}}}},
     // Whether a client that has half-closed is still there (io/peer_state).
     {"socket", {{{0, kWholeArgument, AF_NETLINK}, {2, kWholeArgument, NETLINK_SOCK_DIAG}}}},
     {"ioctl", {{{1, kWholeArgument, FIONBIO}}}},
     {"ioctl", {{{1, kWholeArgument, FIONREAD}}}},
     {"fcntl"},
-    // The event loop.
     {"epoll_wait"},
     {"epoll_pwait"},
     {"epoll_ctl"},
@@ -68,14 +63,6 @@ inline constexpr AllowedCall kGatewayCalls[] = {
     {"clock_gettime"},
     {"clock_nanosleep"},
     {"restart_syscall"},
-    // The listeners file: watched and read, never written (io/file_watch).
-    {"openat", {{{2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY}}}},
-    {"newfstatat"},
-    {"fstat"},
-    {"statx"},
-    {"lseek"},
-    {"inotify_add_watch"},
-    {"inotify_rm_watch"},
     // Memory, none of it executable.
     {"brk"},
     {"mmap", {{{2, PROT_EXEC, 0}}}},
@@ -98,6 +85,34 @@ inline constexpr AllowedCall kGatewayCalls[] = {
     {"getrandom"},
     {"exit"},
     {"exit_group"},
+};
+
+// `gondolin gateway`: backends on this machine, and its listeners file.
+inline constexpr AllowedCall kGatewayCalls[] = {
+    {"connect"},
+    {"socket", {{{0, kWholeArgument, AF_INET}, {1, kSocketType, SOCK_STREAM}}}},
+    {"socket", {{{0, kWholeArgument, AF_INET6}, {1, kSocketType, SOCK_STREAM}}}},
+    // Watched and read, never written (io/file_watch).
+    {"openat", {{{2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY}}}},
+    {"newfstatat"},
+    {"fstat"},
+    {"statx"},
+    {"lseek"},
+    {"inotify_add_watch"},
+    {"inotify_rm_watch"},
+};
+
+// `gondolin exec` and `bash`, which open nothing: QEMU's end, the terminal, and a FUSE
+// session's descriptor (vfs/fuse_mount). Which processes they may kill only they know.
+inline constexpr AllowedCall kSessionCalls[] = {
+    {"wait4"},
+    {"eventfd2"},
+    {"ioctl", {{{1, kWholeArgument, TCGETS}}}},
+    {"ioctl", {{{1, kWholeArgument, TCSETS}}}},
+    {"ioctl", {{{1, kWholeArgument, TCSETSW}}}},
+    {"ioctl", {{{1, kWholeArgument, TIOCGWINSZ}}}},
+    {"fstat"},   // of standard output, before its first byte
+    {"getuid"},  // in answers to the guest's file system
 };
 
 }  // namespace gondolin::cli
