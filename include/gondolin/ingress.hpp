@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "gondolin/export.hpp"
+#include "gondolin/hooks.hpp"
+#include "gondolin/route.hpp"
 
 namespace gondolin {
 
@@ -26,21 +28,20 @@ struct ListenAddress {
 // "Invalid --listen value: X (why)", for anything else.
 [[nodiscard]] GONDOLIN_API ListenAddress parse_listen_address(std::string_view text);
 
-// One line of a listeners file.
-struct IngressRoute {
-  std::string prefix;        // begins with "/"
-  std::uint16_t port = 0;    // 1 to 65535
-  bool strip_prefix = true;  // whether the backend sees paths without the prefix
-
-  bool operator==(const IngressRoute&) const = default;
-};
-
 struct IngressOptions {
   ListenAddress listen;
   // Host names, beyond loopback's own, that requests may be for. "*" allows all,
   // and so gives up the protection against DNS rebinding. Only loopback binds check.
   std::vector<std::string> allowed_hosts;
   bool allow_websockets = true;
+
+  // What this program has to say about each request and response; see hooks.hpp.
+  IngressHooks hooks;
+  // Whether a response's body is read to its end before any of it is sent, so that
+  // hooks.on_response sees it. A body that is longer than the maximum is answered
+  // 502. Both are defaults that hooks.on_request can change for one request.
+  bool buffer_response_body = false;
+  std::size_t max_buffered_response_body_bytes = 2 * 1024 * 1024;  // 1 to 1 GiB
 
   // How long a connection to the port may take.
   std::chrono::milliseconds connect_timeout{2'000};
@@ -59,7 +60,8 @@ struct IngressOptions {
   std::size_t max_connections = 1024;              // 1 to 1,000,000
 };
 
-// An open gateway. Closes when destroyed. Any thread may call.
+// An open gateway. Closes when destroyed, and waits then for blocking hooks that
+// still run. Any thread may call, but for those that hooks are called on.
 class GONDOLIN_API Ingress {
  public:
   // What is behind it; the library's own business.
@@ -85,7 +87,8 @@ class GONDOLIN_API Ingress {
   void set_routes(const std::vector<IngressRoute>& routes);
 
   // Ends the gateway and all its connections, WebSockets and half-sent requests
-  // included, within 1 s. May be called again; the rest then still answers.
+  // included, within 1 s. May be called again; the rest then still answers. No hook
+  // is called after this; blocking ones that run already are not waited for.
   void close();
 
  private:

@@ -15,6 +15,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "api/convert.hpp"
+#include "api/hooks.hpp"
 #include "api/ingress_impl.hpp"
 #include "gondolin/error.hpp"
 #include "ingress/route_table.hpp"
@@ -31,17 +32,20 @@ constexpr std::chrono::milliseconds kCloseDeadline{500};
 class FileGateway final : public Ingress::Impl {
  public:
   explicit FileGateway(GatewayOptions options)
-      : options_(std::move(options)),
+      : Ingress::Impl(options.ingress.hooks),
+        options_(std::move(options)),
         log_(api::make_debug_log(options_.debug)),
         opener_(loop_.get_executor()),
         table_(log_),
         deadline_(loop_) {
     gateway_.emplace(to_gateway_config(options_.ingress),
-                     ingress::GatewayParts{.executor = loop_.get_executor(),
-                                           .opener = opener_,
-                                           .routes = table_,
-                                           .log = log_,
-                                           .listening_ports = {}});
+                     ingress::GatewayParts{
+                         .executor = loop_.get_executor(),
+                         .opener = opener_,
+                         .routes = table_,
+                         .log = log_,
+                         .listening_ports = {},
+                         .hooks = api::to_gateway_hooks(options_.ingress.hooks, hook_threads)});
     watch_.emplace(api::value_or_throw(
         FileWatch::start(loop_.get_executor(), options_.listeners, [this] { reload(); })));
     reload();

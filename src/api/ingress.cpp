@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "api/hooks.hpp"
 #include "api/ingress_impl.hpp"
 #include "base/debug_log.hpp"
 #include "base/parse_number.hpp"
@@ -144,6 +145,9 @@ ingress::GatewayConfig to_gateway_config(const IngressOptions& options) {
   check_range<std::size_t>("max_request_line_bytes", options.max_request_line_bytes, 256,
                            options.max_header_bytes);
   check_range<std::size_t>("max_connections", options.max_connections, 1, 1'000'000);
+  check_range<std::size_t>("max_buffered_response_body_bytes",
+                           options.max_buffered_response_body_bytes, 1, 1024 * kMiB);
+  api::check_hooks(options.hooks);
 
   ingress::GatewayConfig config;
   config.host = options.listen.host;
@@ -164,6 +168,9 @@ ingress::GatewayConfig to_gateway_config(const IngressOptions& options) {
   config.limits.start_line = options.max_request_line_bytes;
   config.buffer = std::max(config.buffer, options.max_header_bytes);
   config.max_connections = options.max_connections;
+  config.buffering =
+      options.buffer_response_body ? ingress::Buffering::kYes : ingress::Buffering::kNo;
+  config.max_buffered = options.max_buffered_response_body_bytes;
   return config;
 }
 
@@ -192,11 +199,19 @@ std::vector<IngressRoute> from_routes(const std::vector<ingress::Route>& routes)
   return converted;
 }
 
+Ingress::Impl::Impl(const IngressHooks& hooks)
+    : hook_threads(std::make_shared<api::HookThreads>(hooks.max_threads)) {}
+
+Ingress::Impl::~Impl() {
+  hook_threads->close();
+  hook_threads->join();
+}
+
 Ingress::Ingress(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Ingress::Ingress(Ingress&&) noexcept = default;
 Ingress& Ingress::operator=(Ingress&&) noexcept = default;
 Ingress::~Ingress() {
-  if (impl_) impl_->close();
+  if (impl_) close();
 }
 
 const std::string& Ingress::host() const {
@@ -222,6 +237,7 @@ void Ingress::set_routes(const std::vector<IngressRoute>& routes) {
 }
 void Ingress::close() {
   impl_->close();
+  impl_->hook_threads->close();
 }
 
 }  // namespace gondolin

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "api/hook_threads.hpp"
 #include "gondolin/ingress.hpp"
 #include "ingress/gateway.hpp"
 #include "ingress/router.hpp"
@@ -14,10 +16,11 @@ namespace gondolin {
 
 class Ingress::Impl {
  public:
-  Impl() = default;
+  explicit Impl(const IngressHooks& hooks);
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
-  virtual ~Impl() = default;
+  // Waits for hooks that block; whoever derives has closed the gateway by then.
+  virtual ~Impl();
 
   virtual std::vector<IngressRoute> routes() const = 0;
   virtual void set_routes(const std::vector<IngressRoute>& routes) = 0;
@@ -25,6 +28,8 @@ class Ingress::Impl {
 
   // The address bound; set once, before the Ingress is given out.
   ListenAddress bound;
+  // For blocking hooks; closed by Ingress::close().
+  const std::shared_ptr<api::HookThreads> hook_threads;
 };
 
 // Checks the ranges of `options`. Throws kInvalidArgument.

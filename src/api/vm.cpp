@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/convert.hpp"
+#include "api/hooks.hpp"
 #include "api/ingress_impl.hpp"
 #include "api/process_impl.hpp"
 #include "api/vm_state.hpp"
@@ -42,11 +43,13 @@ Awaitable<std::vector<std::uint16_t>> guest_ports(VmState& state) {
 // The gateway of a VM.
 class VmIngress final : public Ingress::Impl {
  public:
-  explicit VmIngress(std::shared_ptr<VmState> state) : state_(std::move(state)) {}
+  VmIngress(std::shared_ptr<VmState> state, const IngressHooks& hooks)
+      : Ingress::Impl(hooks), state_(std::move(state)) {}
   ~VmIngress() override { close(); }
 
   void open(const IngressOptions& options) {
-    state_->loop().run([](VmIngress& self, ingress::GatewayConfig config) -> Awaitable<void> {
+    state_->loop().run([](VmIngress& self, ingress::GatewayConfig config,
+                          ingress::Hooks hooks) -> Awaitable<void> {
       VmState& state = *self.state_;
       if (state.gateway) {
         throw ApiError(ApiErrorCode::kInvalidArgument, "the VM's ingress is enabled already");
@@ -57,12 +60,13 @@ class VmIngress final : public Ingress::Impl {
                                 .opener = state.vm().opener(),
                                 .routes = state.config().routes(),
                                 .log = state.log(),
-                                .listening_ports = [&state] { return guest_ports(state); }});
+                                .listening_ports = [&state] { return guest_ports(state); },
+                                .hooks = std::move(hooks)});
       value_or_throw(gateway->start());
       self.bound = {.host = gateway->host(), .port = gateway->port()};
       self.gateway_ = gateway;
       state.gateway = std::move(gateway);
-    }(*this, to_gateway_config(options)));
+    }(*this, to_gateway_config(options), api::to_gateway_hooks(options.hooks, hook_threads)));
   }
 
   std::vector<IngressRoute> routes() const override {
@@ -123,7 +127,7 @@ Process Vm::exec(const ExecOptions& options) {
 }
 
 Ingress Vm::enable_ingress(const IngressOptions& options) {
-  auto ingress = std::make_unique<VmIngress>(impl_->state);
+  auto ingress = std::make_unique<VmIngress>(impl_->state, options.hooks);
   ingress->open(options);
   return Ingress(std::move(ingress));
 }

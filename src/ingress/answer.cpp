@@ -145,15 +145,18 @@ std::string_view default_line(StatusCode status) {
 }
 
 std::string write_answer(const Answer& answer, const AnswerTo& to) {
-  const bool html = to.audience == AnswerTo::Audience::kBrowser;
-  std::string body = !html                 ? answer.line + "\n"
+  const bool html = to.audience == AnswerTo::Audience::kBrowser && !answer.body;
+  std::string body = answer.body           ? *answer.body
+                     : !html               ? answer.line + "\n"
                      : answer.page.empty() ? plain_page(answer)
                                            : answer.page;
+  const std::string_view reason =
+      answer.reason.empty() ? http::reason_phrase(answer.status) : answer.reason;
   std::string text = fmt::format(
       "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}; charset=utf-8\r\nContent-Length: {}\r\n"
       "Cache-Control: no-store\r\n{}",
-      http::to_number(answer.status), http::reason_phrase(answer.status), http_date(),
-      html ? "text/html" : "text/plain", body.size(), connection_field(to));
+      http::to_number(answer.status), reason, http_date(), html ? "text/html" : "text/plain",
+      body.size(), connection_field(to));
   if (!answer.allow.empty()) text += fmt::format("Allow: {}\r\n", answer.allow);
   if (html) {
     text +=

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,9 @@ struct Answer {
   std::string line;             // the plain body, without its newline
   std::string page = {};        // the HTML body; empty: made of the status and `line`
   std::string_view allow = {};  // the Allow field of a 405
+  std::string reason = {};      // in place of the status's own phrase; a valid one
+  // In place of all of the above: this text, byte by byte.
+  std::optional<std::string> body = {};
 };
 
 // "no route" for 404 and so on: the contract's line for each status.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "http/limits.hpp"
+#include "ingress/hooks.hpp"
 
 namespace gondolin::ingress {
 
@@ -37,6 +38,10 @@ struct GatewayConfig {
   // client's leftover is read, so that it gets to see the answer.
   Duration linger{2'000};
   std::size_t linger_bytes = 16 * 1024 * 1024;
+
+  // Unless a hook says otherwise.
+  Buffering buffering = Buffering::kNo;
+  std::size_t max_buffered = 2 * 1024 * 1024;
 
   http::Limits limits{};
   std::size_t max_connections = 1024;

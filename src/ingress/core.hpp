@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "ingress/gateway.hpp"
 #include "ingress/host_policy.hpp"
 #include "io/deadline.hpp"
+#include "io/mailbox.hpp"
 
 namespace gondolin::ingress {
 
@@ -22,16 +24,22 @@ struct Core {
       : config(std::move(c)),
         parts(std::move(p)),
         policy(config.host, config.allowed_hosts),
-        deadlines(parts.executor) {}
+        deadlines(parts.executor),
+        mailbox(std::make_shared<Mailbox>(parts.executor)) {}
 
   [[nodiscard]] bool logs() const { return parts.log.enabled(DebugTopic::kIngress); }
   void log(std::uint64_t connection, std::string_view message) const;
+  // Whether exchanges have more to do than to relay.
+  [[nodiscard]] bool hooked() const {
+    return !parts.hooks.empty() || config.buffering == Buffering::kYes;
+  }
 
   GatewayConfig config;
   GatewayParts parts;
   HostPolicy policy;
   DeadlineQueue deadlines;
-  std::string authority;  // host:port bound, as a Host field has it
+  std::shared_ptr<Mailbox> mailbox;  // where hooks answer; closed with the gateway
+  std::string authority;             // host:port bound, as a Host field has it
   std::unordered_set<Session*> sessions;
   std::uint64_t last_connection = 0;
   std::function<void()> on_last_session_end;

@@ -9,6 +9,7 @@
 #include "base/check.hpp"
 #include "ingress/body_parts.hpp"
 #include "ingress/body_run.hpp"
+#include "ingress/hooked.hpp"
 #include "ingress/router.hpp"
 
 namespace gondolin::ingress {
@@ -31,6 +32,7 @@ Exchange::Exchange(Core& core, Client& client, Workspace& workspace, std::uint64
       client_(client),
       connection_(connection),
       answer_to_(answer_to),
+      hooked_(core.hooked() ? std::make_unique<Hooked>(core) : nullptr),
       writer_(workspace.writer),
       response_head_(workspace.response_head),
       response_(workspace.response),
@@ -39,7 +41,7 @@ Exchange::Exchange(Core& core, Client& client, Workspace& workspace, std::uint64
       // Once the response has begun, a stream in both directions may rest as it likes.
       request_deadline_(core.deadlines,
                         [this] {
-                          if (!begun_) fail(request_stall_);
+                          if (!heard_) fail(request_stall_);
                         }),
       response_deadline_(core.deadlines,
                          [this] { fail(begun_ ? Failure::kSilence : Failure::kBackendStalled); }),
@@ -60,6 +62,7 @@ Exchange::~Exchange() {
 void Exchange::fail(Failure failure) {
   if (failure_ == Failure::kNone) failure_ = failure;
   if (backend_) backend_->reset();
+  if (hooked_) hooked_->call.abandon();
 }
 
 void Exchange::give_up() {
@@ -82,22 +85,33 @@ void Exchange::on_client_end() {
 Awaitable<After> Exchange::run(RoutedRequest request) {
   router_ = std::move(request.router);
   route_ = &request.route;
+  port_ = route_->port;
   upgrading_ = request.upgrading;
   response_to_ = http::response_to(request.head.method);
   request_framing_ = request.head.body.kind;
   request_body_ = http::BodyDecoder(request.head.body, core_.config.limits);
   awaiting_continue_ = request.head.expectation == http::Expectation::kContinue;
-  std::string_view head_text = write_request_head(writer_, request.head,
-                                                  {.route = *route_,
-                                                   .path = request.path,
-                                                   .client_address = client_.address(),
-                                                   .gateway_authority = core_.authority,
-                                                   .upgrading = upgrading_});
-  client_.input().consume(request.head.size);
-
+  const Forwarding forwarding{.route = *route_,
+                              .path = request.path,
+                              .client_address = client_.address(),
+                              .gateway_authority = core_.authority,
+                              .upgrading = upgrading_};
   client_.watch([this] { on_client_end(); });
   if (client_.state() != Client::Input::kOpen) on_client_end();
   After after = After::kAbort;
+  if (hooked_) {
+    if (auto refused = co_await ask_before(request.head, forwarding)) {
+      client_.input().consume(request.head.size);
+      skip_request();
+      after = co_await answer_hook_error(*std::move(refused));
+      client_.watch({});
+      co_return after;
+    }
+  }
+  std::string_view head_text = hooked_ ? write_hooked(request.head, forwarding)
+                                       : write_request_head(writer_, request.head, forwarding);
+  client_.input().consume(request.head.size);
+
   Status opened = co_await open(head_text);
   if (failure_ != Failure::kNone) {
     after = co_await answer_failure("");
@@ -141,6 +155,7 @@ Awaitable<After> Exchange::answer(Answer answer) {
   if (core_.logs()) {
     core_.log(connection_, fmt::format("{} {}", http::to_number(answer.status), answer.line));
   }
+  heard_ = true;
   begun_ = true;
   std::string text = write_answer(answer, answer_to_);
   std::array parts{as_bytes(text)};
@@ -179,7 +194,7 @@ Awaitable<After> Exchange::answer_failure(std::string_view why) {
 
 Awaitable<After> Exchange::answer_unreachable(const Error& error) {
   if (core_.logs()) core_.log(connection_, error.message);
-  const auto port = static_cast<std::uint16_t>(route_->port);
+  const auto port = static_cast<std::uint16_t>(port_);
   Answer reply{.status = StatusCode::kBadGateway, .line = "bad gateway"};
   if (answer_to_.audience == AnswerTo::Audience::kBrowser) {
     std::string listening;
@@ -209,8 +224,7 @@ Awaitable<Status> Exchange::open(std::string_view head_text) {
   parts.head(head_text);
   parts.body(run, request_framing_);
   client_.read_ahead();
-  auto opened =
-      co_await core_.parts.opener.open(route_->port, parts.get(), core_.config.connect_timeout);
+  auto opened = co_await core_.parts.opener.open(port_, parts.get(), core_.config.connect_timeout);
   client_.input().consume(run.consumed);
   if (!opened) co_return tl::unexpected(std::move(opened.error()));
   backend_ = std::move(*opened);
@@ -220,7 +234,7 @@ Awaitable<Status> Exchange::open(std::string_view head_text) {
 
 void Exchange::request_sent() {
   request_deadline_.disarm();
-  if (!begun_) response_deadline_.arm(core_.config.response_header_timeout);
+  if (!heard_) response_deadline_.arm(core_.config.response_header_timeout);
 }
 
 void Exchange::start_upload() {
@@ -294,7 +308,7 @@ Awaitable<void> Exchange::await_continue() {
   const bool overdue = awaiting_continue_ && !limit.armed();
   awaiting_continue_ = false;
   // The client waits for somebody to speak.
-  if (overdue && !begun_ && !stop_upload_ && client_.input().empty()) {
+  if (overdue && !heard_ && !stop_upload_ && client_.input().empty()) {
     std::array parts{as_bytes("HTTP/1.1 100 Continue\r\n\r\n")};
     if (client_.write_now(parts) != Client::Written::kAll) fail(Failure::kClientGone);
     sent_continue_ = true;
@@ -344,40 +358,54 @@ Awaitable<bool> Exchange::pass_interim(const http::ResponseHead& head) {
 }
 
 Awaitable<After> Exchange::relay_final(const http::ResponseHead& head) {
+  heard_ = true;
   response_deadline_.disarm();
-  if (head.status == StatusCode::kSwitchingProtocols) {
-    if (upgrading_ == Upgrading::kWebSocket &&
-        http::has_token(head.fields, http::FieldName::kUpgrade, "websocket")) {
-      co_return co_await tunnel(head);
-    }
+  const bool switching = head.status == StatusCode::kSwitchingProtocols;
+  if (switching && (upgrading_ != Upgrading::kWebSocket ||
+                    !http::has_token(head.fields, http::FieldName::kUpgrade, "websocket"))) {
     co_return co_await answer_failure("the backend switched to a protocol nobody asked for");
   }
-  http::BodyFraming framing = head.body;
-  if (framing.kind == BodyKind::kChunked || framing.kind == BodyKind::kUntilClose) {
-    framing.kind =
-        answer_to_.version == http::Version::kHttp11 ? BodyKind::kChunked : BodyKind::kUntilClose;
-  }
-  // Bytes behind a handshake that failed are of no protocol that was agreed on.
-  const bool reusable = request_complete() && framing.kind != BodyKind::kUntilClose &&
-                        (upgrading_ == Upgrading::kNo || client_.input().empty());
-  if (!reusable) answer_to_.persistence = http::Persistence::kClose;
-  ConnectionNote note = ConnectionNote::kClose;
-  if (answer_to_.persistence == http::Persistence::kKeepAlive) {
-    note = answer_to_.version == http::Version::kHttp10 ? ConnectionNote::kKeepAlive
-                                                        : ConnectionNote::kNone;
-  }
+  if (hooked_) co_return co_await relay_hooked(head);
+  if (switching) co_return co_await tunnel(head);
+  const http::BodyFraming framing = client_framing(head.body);
+  const ConnectionNote note = note_connection(framing.kind);
   if (core_.logs()) {
     core_.log(connection_, fmt::format("{} from :{}", http::to_number(head.status),
-                                       static_cast<std::uint16_t>(route_->port)));
+                                       static_cast<std::uint16_t>(port_)));
   }
   begun_ = true;
   std::string_view text = write_response_head(writer_, head, framing, note);
   response_.consume(head.size);
   if (!co_await relay_body(text, head.body, framing.kind)) {
-    const bool visible = framing.kind == BodyKind::kLength || framing.kind == BodyKind::kChunked;
-    co_return visible&& failure_ != Failure::kClientGone ? After::kTruncated : After::kAbort;
+    co_return broken_off(framing.kind);
   }
   co_return note == ConnectionNote::kClose ? After::kClose : After::kNextRequest;
+}
+
+// What becomes of the connection when a body that is framed like this breaks off.
+After Exchange::broken_off(BodyKind framing) const {
+  const bool visible = framing == BodyKind::kLength || framing == BodyKind::kChunked;
+  return visible && failure_ != Failure::kClientGone ? After::kTruncated : After::kAbort;
+}
+
+// How a body that comes framed like this goes to the client.
+http::BodyFraming Exchange::client_framing(http::BodyFraming framing) const {
+  if (framing.kind == BodyKind::kChunked || framing.kind == BodyKind::kUntilClose) {
+    framing.kind =
+        answer_to_.version == http::Version::kHttp11 ? BodyKind::kChunked : BodyKind::kUntilClose;
+  }
+  return framing;
+}
+
+// Settles what becomes of the client's connection behind a body framed like this.
+ConnectionNote Exchange::note_connection(BodyKind framing) {
+  // Bytes behind a handshake that failed are of no protocol that was agreed on.
+  const bool reusable = request_complete() && framing != BodyKind::kUntilClose &&
+                        (upgrading_ == Upgrading::kNo || client_.input().empty());
+  if (!reusable) answer_to_.persistence = http::Persistence::kClose;
+  if (answer_to_.persistence == http::Persistence::kClose) return ConnectionNote::kClose;
+  return answer_to_.version == http::Version::kHttp10 ? ConnectionNote::kKeepAlive
+                                                      : ConnectionNote::kNone;
 }
 
 // Relays the body, the head in front of it. False if it broke off on either side.

@@ -28,10 +28,13 @@
 #include "ingress/client.hpp"
 #include "ingress/core.hpp"
 #include "ingress/forwarding.hpp"
+#include "ingress/hooks.hpp"
 #include "io/deadline.hpp"
 #include "io/signal.hpp"
 
 namespace gondolin::ingress {
+
+struct Hooked;
 
 // What becomes of the client's connection.
 enum class After : std::uint8_t {
@@ -112,6 +115,24 @@ class Exchange {
   [[nodiscard]] Awaitable<bool> relay_body(std::string_view head_text, http::BodyFraming from,
                                            http::BodyKind to);
   [[nodiscard]] Awaitable<Result<std::size_t>> read_backend();
+  [[nodiscard]] http::BodyFraming client_framing(http::BodyFraming framing) const;
+  [[nodiscard]] ConnectionNote note_connection(http::BodyKind framing);
+  [[nodiscard]] After broken_off(http::BodyKind framing) const;
+
+  // Hooks (hooked_exchange.cpp).
+  [[nodiscard]] Awaitable<std::optional<HookError>> ask_before(const http::RequestHead& head,
+                                                               const Forwarding& forwarding);
+  [[nodiscard]] std::string_view write_hooked(const http::RequestHead& head,
+                                              const Forwarding& forwarding);
+  void skip_request();
+  [[nodiscard]] Awaitable<After> answer_hook_error(HookError error);
+  [[nodiscard]] Awaitable<After> relay_hooked(const http::ResponseHead& original);
+  [[nodiscard]] Awaitable<std::optional<HookError>> ask_after(HookResponse& response);
+  [[nodiscard]] Awaitable<std::optional<HookError>> buffer_body(http::BodyFraming from,
+                                                                std::string& body);
+  [[nodiscard]] Awaitable<After> send_content(const http::ResponseHead& head,
+                                              const std::string& content);
+  [[nodiscard]] Awaitable<After> send_stream(http::ResponseHead head);
 
   // WebSockets (tunnel.cpp).
   [[nodiscard]] Awaitable<After> tunnel(const http::ResponseHead& head);
@@ -126,10 +147,13 @@ class Exchange {
   // Of the request, kept beyond its head.
   std::shared_ptr<const Router> router_;
   const Route* route_ = nullptr;
+  Port port_{};  // the route's, unless a hook chose another
   http::ResponseTo response_to_ = http::ResponseTo::kOther;
   http::BodyKind request_framing_ = http::BodyKind::kNone;
   http::BodyDecoder request_body_{{}};
   Upgrading upgrading_ = Upgrading::kNo;
+
+  std::unique_ptr<Hooked> hooked_;  // null without hooks
 
   std::unique_ptr<ByteStream> backend_;
   http::HeadWriter& writer_;
@@ -137,6 +161,7 @@ class Exchange {
   Buffer& response_;
   Failure failure_ = Failure::kNone;
   http::Rejection rejection_{};  // for kRequestRejected
+  bool heard_ = false;           // what the client will be answered is known
   bool begun_ = false;           // a byte of the final response may have been sent
 
   bool uploading_ = false;

@@ -1,6 +1,8 @@
 #include "ingress/forwarding.hpp"
 
+#include <initializer_list>
 #include <string>
+#include <utility>
 
 #include "http/forward.hpp"
 #include "ingress/router.hpp"
@@ -24,7 +26,24 @@ bool is_replaced(FieldName name) {
   }
 }
 
-void write_forwarded_for(http::HeadWriter& writer, const http::HeaderList& fields,
+// Takes fields as a HeadWriter does, and keeps them.
+class FieldCollector {
+ public:
+  void field(std::string_view name, std::initializer_list<std::string_view> value) {
+    OwnedField& added = fields_.emplace_back(std::string(name), std::string());
+    for (std::string_view piece : value)
+      added.value.append(piece);
+  }
+  void field(std::string_view name, std::string_view value) { field(name, {value}); }
+
+  [[nodiscard]] OwnedFields take() { return std::move(fields_); }
+
+ private:
+  OwnedFields fields_;
+};
+
+template <typename Writer>
+void write_forwarded_for(Writer& writer, const http::HeaderList& fields,
                          std::string_view client_address) {
   if (fields.find(FieldName::kXForwardedFor) == nullptr) {
     writer.field("X-Forwarded-For", client_address);
@@ -37,8 +56,9 @@ void write_forwarded_for(http::HeadWriter& writer, const http::HeaderList& field
   writer.field("X-Forwarded-For", {chain, client_address});
 }
 
-void write_fields(http::HeadWriter& writer, const http::RequestHead& head,
-                  const Forwarding& forwarding) {
+// The client's own fields.
+template <typename Writer>
+void write_fields(Writer& writer, const http::RequestHead& head, const Forwarding& forwarding) {
   const bool absolute = head.target.form == http::TargetForm::kAbsolute;
   const http::ForwardFilter filter(head);
   if (head.fields.find(FieldName::kHost) == nullptr) {
@@ -54,6 +74,16 @@ void write_fields(http::HeadWriter& writer, const http::RequestHead& head,
   }
 }
 
+// What the gateway adds to them.
+template <typename Writer>
+void write_forwarded(Writer& writer, const http::RequestHead& head, const Forwarding& forwarding) {
+  write_forwarded_for(writer, head.fields, forwarding.client_address);
+  if (!head.authority.empty()) writer.field("X-Forwarded-Host", head.authority);
+  writer.field("X-Forwarded-Proto", "http");
+  if (strips(forwarding.route)) writer.field("X-Forwarded-Prefix", forwarding.route.prefix);
+  writer.field("Via", "1.1 gondolin");
+}
+
 }  // namespace
 
 std::string_view write_request_head(http::HeadWriter& writer, const http::RequestHead& head,
@@ -62,18 +92,25 @@ std::string_view write_request_head(http::HeadWriter& writer, const http::Reques
                        {forwarded_path(forwarding.route, forwarding.path), head.target.query});
   write_fields(writer, head, forwarding);
   writer.framing(head.body);
-  write_forwarded_for(writer, head.fields, forwarding.client_address);
-  if (!head.authority.empty()) writer.field("X-Forwarded-Host", head.authority);
-  writer.field("X-Forwarded-Proto", "http");
-  if (strips(forwarding.route)) writer.field("X-Forwarded-Prefix", forwarding.route.prefix);
-  writer.field("Via", "1.1 gondolin");
-  if (forwarding.upgrading == Upgrading::kWebSocket) {
+  write_forwarded(writer, head, forwarding);
+  write_connection(writer, forwarding.upgrading);
+  return writer.finish();
+}
+
+OwnedFields forwarded_fields(const http::RequestHead& head, const Forwarding& forwarding) {
+  FieldCollector collector;
+  write_fields(collector, head, forwarding);
+  write_forwarded(collector, head, forwarding);
+  return collector.take();
+}
+
+void write_connection(http::HeadWriter& writer, Upgrading upgrading) {
+  if (upgrading == Upgrading::kWebSocket) {
     writer.field("Connection", "Upgrade");
     writer.field("Upgrade", "websocket");
   } else {
     writer.field("Connection", "close");
   }
-  return writer.finish();
 }
 
 std::string_view write_response_head(http::HeadWriter& writer, const http::ResponseHead& head,

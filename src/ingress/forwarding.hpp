@@ -8,6 +8,7 @@
 #include "http/head_writer.hpp"
 #include "http/request.hpp"
 #include "http/response.hpp"
+#include "ingress/hooks.hpp"
 #include "ingress/listeners_file.hpp"
 
 namespace gondolin::ingress {
@@ -27,6 +28,13 @@ struct Forwarding {
 [[nodiscard]] std::string_view write_request_head(http::HeadWriter& writer,
                                                   const http::RequestHead& head,
                                                   const Forwarding& forwarding);
+
+// The fields of that head, but for those of framing and connection.
+[[nodiscard]] OwnedFields forwarded_fields(const http::RequestHead& head,
+                                           const Forwarding& forwarding);
+
+// The last fields of a request: what becomes of the connection to the backend.
+void write_connection(http::HeadWriter& writer, Upgrading upgrading);
 
 // What the client is told of the connection after this response.
 enum class ConnectionNote : std::uint8_t {

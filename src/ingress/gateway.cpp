@@ -149,6 +149,7 @@ void Gateway::Impl::close(std::function<void()> done) {
   boost::system::error_code ignored;
   acceptor_.close(ignored);
   pause_.cancel();
+  core_->mailbox->close();
   if (core_->sessions.empty()) {
     if (done) done();
     return;

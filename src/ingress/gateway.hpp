@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -33,6 +34,7 @@ struct GatewayParts {
   const RouteTable& routes;
   const DebugLog& log;
   ListeningPorts listening_ports;  // may be empty
+  Hooks hooks{};
 };
 
 // Belongs to the loop's thread.

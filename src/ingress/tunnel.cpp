@@ -21,8 +21,7 @@ Awaitable<After> Exchange::tunnel(const http::ResponseHead& head) {
   std::string_view text = write_response_head(writer_, head, {}, ConnectionNote::kUpgrade);
   response_.consume(head.size);
   if (core_.logs()) {
-    core_.log(connection_,
-              fmt::format("101, tunnel to :{}", static_cast<std::uint16_t>(route_->port)));
+    core_.log(connection_, fmt::format("101, tunnel to :{}", static_cast<std::uint16_t>(port_)));
   }
   std::array parts{as_bytes(text), as_bytes(response_.view())};
   if (!co_await send(parts)) co_return After::kAbort;
