@@ -16,6 +16,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/confinement.hpp"
+#include "cli/running_processes.hpp"
 #include "gondolin/error.hpp"
 #include "gondolin/image.hpp"
 #include "gondolin/machine.hpp"
@@ -101,19 +102,41 @@ std::vector<Finding> examine_confinement() {
   }
   const ConfinementSupport support = confinement_support();
   Finding calls{Health::kGood, "seccomp",
-                fmt::format("the gateway makes only the system calls on a list of {}",
-                            std::size(kGatewayCalls))};
+                fmt::format("works: the gateway makes only the system calls on a list of {}, "
+                            "exec and bash those on one of {}",
+                            std::size(kServingCalls) + std::size(kGatewayCalls),
+                            std::size(kServingCalls) + std::size(kSessionCalls))};
   if (!support.seccomp) {
     calls = {Health::kWeaker, "seccomp",
              "this kernel has none: the gateway makes any system call; QEMU does not start"};
   }
-  Finding files{Health::kGood, "Landlock",
-                fmt::format("version {}: the gateway reads its listeners file's directory alone",
-                            support.landlock_abi)};
+  Finding files{
+      Health::kGood, "Landlock",
+      fmt::format("version {}: the gateway reads its listeners file's directory alone, QEMU "
+                  "its own program and what it is given",
+                  support.landlock_abi)};
   if (support.landlock_abi == 0) {
-    files = {Health::kWeaker, "Landlock", "this kernel has none: the gateway reads what you can"};
+    files = {Health::kWeaker, "Landlock",
+             "this kernel has none: the gateway and QEMU read what you can"};
   }
   return {calls, files};
+}
+
+// What is in force, of the processes that run now, not what is meant to be.
+std::vector<Finding> examine_processes() {
+  std::vector<Finding> findings;
+  for (const RunningProcess& process : running_processes()) {
+    std::string text = fmt::format(
+        "runs as user {}, {}seccomp filter, {}new privileges, {}capabilities", process.user,
+        process.seccomp ? "" : "no ", process.no_new_privileges ? "no " : "can gain ",
+        process.capabilities ? "" : "no ");
+    const bool confined = process.seccomp && process.no_new_privileges;
+    findings.push_back({confined ? Health::kGood : Health::kWeaker,
+                        fmt::format("{} {}", process.what, process.pid), std::move(text)});
+  }
+  if (findings.empty())
+    findings.push_back({Health::kGood, "processes", "no VM and no gateway runs now"});
+  return findings;
 }
 
 std::string_view word_for(Health health) {
@@ -134,9 +157,8 @@ int run_doctor() {
                                 examine_user_namespaces()};
   for (Finding& finding : examine_confinement())
     findings.push_back(std::move(finding));
-  findings.push_back({Health::kGood, "VM",
-                      "seccomp sandbox of QEMU's own, no network device, read-only image, no new "
-                      "privileges, no capabilities"});
+  for (Finding& finding : examine_processes())
+    findings.push_back(std::move(finding));
   int status = 0;
   for (const Finding& finding : findings) {
     fmt::print("{:<8} {:<16} {}\n", word_for(finding.health), finding.subject, finding.text);

@@ -16,6 +16,7 @@
 namespace gondolin::test {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
 
 #ifndef GONDOLIN_SANITIZED
@@ -33,6 +34,13 @@ TEST(ConfinedSession, EveryThreadHasTheFilterAndNoNewPrivileges) {
     ++threads;
   }
   EXPECT_GE(threads, 5) << "main, signals, loop and three streams; one may have ended";
+
+  const std::string report = run({GONDOLIN_PROGRAM, "doctor"}).output;
+  EXPECT_THAT(report, ContainsRegex("ok +exec " + std::to_string(gondolin.pid()) +
+                                    " +runs as user [0-9]+, seccomp filter, no new privileges"));
+  EXPECT_THAT(report,
+              ContainsRegex("ok +QEMU " + std::to_string(children_of(gondolin.pid()).front()) +
+                            " +runs as user [0-9]+, seccomp filter, no new privileges, no cap"));
 }
 #endif
 
