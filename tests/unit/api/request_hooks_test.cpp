@@ -114,5 +114,144 @@ TEST_F(RequestHooks, ARequestGoesToTheMethodTargetPortAndFieldsOfThePatch) {
   client.expect("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
 }
 
+TEST_F(RequestHooks, WhatCannotBeSentIsAnswered502AndNeverReachesTheBackend) {
+  IngressRequestPatch patch;
+  hooks().on_request = [&](const IngressRequest&) { return patch; };
+  open();
+  const std::string nul("a\0b", 3);
+  auto field = [](std::string name, std::string value) {
+    IngressRequestPatch bad;
+    bad.set_header(std::move(name), std::move(value));
+    return bad;
+  };
+  auto with = [](auto set) {
+    IngressRequestPatch bad;
+    set(bad);
+    return bad;
+  };
+  for (const IngressRequestPatch& bad : {
+           field("X-A", "1\r\nX-Evil: 1"),
+           field("X-A", "1\nX-Evil: 1"),
+           field("X-A", nul),
+           field("X-A: 1\r\nX-Evil", "1"),
+           field("", "1"),
+           field("Host", "a b"),
+           with([](auto& p) { p.method = "GET / HTTP/1.1\r\n"; }),
+           with([](auto& p) { p.method = "CONNECT"; }),
+           with([](auto& p) { p.backend_target = "/ HTTP/1.1\r\nX-Evil: 1"; }),
+           with([](auto& p) { p.backend_target = "http://elsewhere/"; }),
+           with([](auto& p) { p.backend_host = "10.0.0.1"; }),
+           with([](auto& p) { p.backend_port = 0; }),
+       }) {
+    patch = bad;
+    std::string refused = answer();
+    EXPECT_THAT(refused, StartsWith("HTTP/1.1 502 Bad Gateway\r\n"));
+    EXPECT_THAT(refused, Not(HasSubstr("Evil")));
+  }
+  EXPECT_FALSE(backend_.called(0));
+}
+
+TEST_F(RequestHooks, FieldsOfFramingAndConnectionStayTheGateways) {
+  hooks().on_request = [](const IngressRequest&) {
+    IngressRequestPatch patch;
+    patch.set_header("Content-Length", "99");
+    patch.set_header("Transfer-Encoding", "chunked");
+    patch.set_header("Connection", "keep-alive");
+    patch.set_header("Upgrade", "h2c");
+    patch.set_header("Expect", "100-continue");
+    return patch;
+  };
+  open();
+  Peer client = ask("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc");
+  auto [backend, head] = receive();
+  EXPECT_EQ(head, "POST / HTTP/1.1\r\nHost: localhost\r\n" + std::string(kAdded) +
+                      "Content-Length: 3\r\nConnection: close\r\n\r\n");
+  backend.expect("abc");
+}
+
+TEST_F(RequestHooks, AHookThatThrowsIsA502WithItsReasonInTheLogOnly) {
+  hooks().on_request = [](const IngressRequest&) -> IngressRequestPatch {
+    throw std::runtime_error("the database is down");
+  };
+  open();
+  std::string refused = answer();
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 502 Bad Gateway\r\n"));
+  EXPECT_THAT(refused, Not(HasSubstr("database")));
+  EXPECT_THAT(log(), HasSubstr("the database is down"));
+}
+
+TEST_F(RequestHooks, AnAsynchronousHookMayThrowOrDropItsReply) {
+  hooks().async_is_allowed = [](const IngressRequest& request, const HookReply<bool>&) {
+    if (request.path == "/throw") throw 42;
+  };
+  open();
+  EXPECT_THAT(answer("GET /throw HTTP/1.0\r\nHost: localhost\r\n\r\n"), HasSubstr(" 502 "));
+  EXPECT_THAT(answer("GET /drop HTTP/1.0\r\nHost: localhost\r\n\r\n"), HasSubstr(" 502 "));
+  EXPECT_THAT(log(), HasSubstr("dropped without an answer"));
+}
+
+TEST_F(RequestHooks, OnlyTheFirstAnswerCounts) {
+  hooks().async_is_allowed = [](const IngressRequest&, const HookReply<bool>& reply) {
+    reply.answer(false);
+    reply.answer(true);
+    reply.fail(std::make_exception_ptr(std::runtime_error("late")));
+  };
+  open();
+  EXPECT_THAT(answer(), StartsWith("HTTP/1.1 403 "));
+  EXPECT_FALSE(backend_.called(0));
+}
+
+TEST_F(RequestHooks, AConnectionStaysAfterADenialWhoseBodyIsHere) {
+  hooks().is_allowed = [](const IngressRequest& request) { return request.method != "POST"; };
+  open();
+  Peer client = ask("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc" +
+                    std::string(testing::kGet));
+  EXPECT_EQ(status_of(client.read_head()), "403");
+  client.expect("forbidden\n");
+  auto [backend, head] = receive();
+  backend.send(testing::kOk);
+  EXPECT_EQ(status_of(client.read_head()), "200");
+}
+
+TEST_F(RequestHooks, AConnectionClosesAfterADenialWhoseBodyIsStillToCome) {
+  hooks().is_allowed = [](const IngressRequest&) { return false; };
+  open();
+  Peer client = ask("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 300000\r\n\r\nabc");
+  std::string head = client.read_head();
+  EXPECT_EQ(status_of(head), "403");
+  EXPECT_THAT(head, HasSubstr("\r\nConnection: close\r\n"));
+  client.send(std::string(300'000 - 3, 'x'));
+  EXPECT_EQ(client.read_to_end(), "forbidden\n");
+}
+
+TEST_F(RequestHooks, AWebSocketPassesTheHooksAndThenCarriesBytes) {
+  hooks().on_request = [](const IngressRequest&) {
+    IngressRequestPatch patch;
+    patch.set_header("X-User", "ada");
+    return patch;
+  };
+  hooks().on_response = [](const IngressResponse& response, const IngressRequest&) {
+    EXPECT_EQ(response.status, 101U);
+    IngressResponsePatch patch;
+    patch.set_header("X-Seen", "1");
+    return patch;
+  };
+  open();
+  Peer client =
+      ask("GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: "
+          "websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: "
+          "13\r\n\r\n");
+  auto [backend, head] = receive();
+  EXPECT_THAT(head, HasSubstr("\r\nX-User: ada\r\n"));
+  EXPECT_THAT(head, HasSubstr("\r\nUpgrade: websocket\r\n"));
+  backend.send(
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nearly");
+  client.expect(
+      "HTTP/1.1 101 Switching Protocols\r\nX-Seen: 1\r\nConnection: Upgrade\r\nUpgrade: "
+      "websocket\r\n\r\nearly");
+  client.send("up");
+  backend.expect("up");
+}
+
 }  // namespace
 }  // namespace gondolin
