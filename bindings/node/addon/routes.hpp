@@ -1,0 +1,22 @@
+// Routes and ingress options, from JavaScript and back.
+#pragma once
+
+#include <napi.h>
+
+#include <vector>
+
+#include "gondolin/ingress.hpp"
+#include "gondolin/route.hpp"
+
+namespace gondolin::node {
+
+// { prefix, port, stripPrefix }
+[[nodiscard]] Napi::Object to_js_route(Napi::Env env, const IngressRoute& route);
+[[nodiscard]] Napi::Array to_js_routes(Napi::Env env, const std::vector<IngressRoute>& routes);
+// kInvalidArgument for what is no route by its types; the prefix is checked by the library.
+[[nodiscard]] std::vector<IngressRoute> read_routes(Napi::Value value);
+
+// All of IngressOptions but the hooks, under the names that src/options.ts gives them.
+[[nodiscard]] IngressOptions read_ingress_options(Napi::Object object);
+
+}  // namespace gondolin::node

@@ -1,0 +1,84 @@
+// The addon, and the types of what it exports (addon/module.cpp). For this package alone:
+// everything here is as the C++ side wants it, and rejects with GondolinError.
+
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+import { GondolinError } from './errors.js';
+import type { IngressRoute } from './ingress.js';
+
+/** `[name, value, name, value, ...]` */
+export type FlatHeaders = string[];
+
+export interface NativeRoute {
+  prefix: string;
+  port: number;
+  stripPrefix: boolean;
+}
+
+export interface NativeRequest {
+  clientIp: string;
+  method: string;
+  path: string;
+  headers: FlatHeaders;
+  route: NativeRoute;
+  backendHost: string;
+  backendPort: number;
+  backendTarget: string;
+}
+
+export interface NativeResponse {
+  statusCode: number;
+  statusMessage: string;
+  headers: FlatHeaders;
+  body?: Buffer;
+}
+
+/** An open question of the gateway's; to be handed to one of the reply functions, once. */
+export interface NativeReply {
+  readonly reply: unique symbol;
+}
+
+export interface NativeHooks {
+  isAllowed?: (request: NativeRequest, reply: NativeReply) => void;
+  onRequest?: (request: NativeRequest, reply: NativeReply) => void;
+  onResponse?: (response: NativeResponse, request: NativeRequest, reply: NativeReply) => void;
+}
+
+export interface NativeGateway {
+  readonly host: string;
+  readonly port: number;
+  readonly url: string;
+  readonly bindWarning: string;
+  routes(): Promise<NativeRoute[]>;
+  setRoutes(routes: readonly IngressRoute[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface NativeModule {
+  initialize(errorClass: typeof GondolinError): void;
+  openGateway(options: object): Promise<NativeGateway>;
+  replyAnswer(reply: NativeReply, value: unknown): void;
+  replyFail(reply: NativeReply, message: string): void;
+  replyBlock(reply: NativeReply, blocked: object): void;
+}
+
+/** The directory with what the package carries for this machine. */
+export const prebuilt = fileURLToPath(
+  new URL(`../prebuilt/${process.platform}-${process.arch}/`, import.meta.url),
+);
+
+function load(): NativeModule {
+  const file = `${prebuilt}gondolin.node`;
+  if (!existsSync(file)) {
+    throw new GondolinError('UNAVAILABLE',
+      `this package has no build for ${process.platform} on ${process.arch} (no ${file})`);
+  }
+  const loaded = createRequire(import.meta.url)(file) as NativeModule;
+  loaded.initialize(GondolinError);
+  return loaded;
+}
+
+/** What the addon exports. */
+export const native = load();

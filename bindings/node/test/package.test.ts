@@ -1,0 +1,92 @@
+// The package as it is published: packed, installed in an empty project, and used from
+// there by a program and by the TypeScript compiler.
+
+import assert from 'node:assert/strict';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import test, { type TestContext } from 'node:test';
+
+import { execFileAsync, listenersFile, mirror, temporaryDirectory } from './support.js';
+
+const packageDirectory = path.dirname(import.meta.dirname);
+
+/** An empty project with the packed package installed, offline and without scripts. */
+async function consumerProject(t: TestContext): Promise<string> {
+  const project = await temporaryDirectory(t);
+  await execFileAsync('npm', ['pack', '--ignore-scripts', '--pack-destination', project],
+    { cwd: packageDirectory });
+  const [tarball] = (await readdir(project)).filter((name) => name.endsWith('.tgz'));
+  assert.ok(tarball);
+  await writeFile(path.join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
+  await execFileAsync('npm',
+    ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', `./${tarball}`],
+    { cwd: project });
+  return project;
+}
+
+test('the package installs in an empty project and runs there', async (t) => {
+  const project = await consumerProject(t);
+  const installed = path.join(project, 'node_modules', 'gondolin');
+  assert.deepEqual((await readdir(installed)).sort(),
+    ['LICENSE', 'README.md', 'dist', 'package.json', 'prebuilt']);
+  assert.deepEqual((await readdir(path.join(installed, 'prebuilt', 'linux-x64', 'guest'))).sort(),
+    ['init', 'sandboxd', 'sandboxfs', 'sandboxingress']);
+  assert.deepEqual((await readdir(path.join(project, 'node_modules'))).filter((name) => !name.startsWith('.')),
+    ['gondolin']);
+
+  const listeners = await listenersFile(t, await mirror(t));
+  await writeFile(path.join(project, 'main.js'), `
+    import { openGateway } from 'gondolin';
+    const gateway = await openGateway({
+      listeners: process.argv[2],
+      hooks: { onRequest: () => ({ headers: { 'x-seen': 'yes' } }) },
+    });
+    const echo = await (await fetch(gateway.url)).json();
+    console.log(echo.headers['x-seen']);
+    await gateway.close();
+  `);
+  const { stdout } = await execFileAsync(process.execPath, ['main.js', listeners], { cwd: project });
+  assert.equal(stdout, 'yes\n');
+});
+
+test('the addon exports nothing but the module, and needs little of the machine', async () => {
+  const addon = path.join(packageDirectory, 'prebuilt', 'linux-x64', 'gondolin.node');
+  const { stdout: symbols } = await execFileAsync('nm', ['--dynamic', '--defined-only', '-j', addon]);
+  assert.deepEqual(symbols.trim().split('\n').sort(),
+    ['napi_register_module_v1', 'node_api_module_get_api_version_v1']);
+  const { stdout: dynamic } = await execFileAsync('readelf', ['--dynamic', addon]);
+  const needed = [...dynamic.matchAll(/\(NEEDED\).*\[(.*?)\]/g)].map((match) => match[1] ?? '');
+  const allowed = /^(libfmt\.so|libstdc\+\+\.so|libgcc_s\.so|libm\.so|libc\.so|ld-linux)/;
+  assert.deepEqual(needed.filter((name) => !allowed.test(name)), []);
+});
+
+test('its types serve a strict project', async (t) => {
+  const project = await consumerProject(t);
+  // As a user has them: Node's types and the compiler, from wherever.
+  const modules = path.join(packageDirectory, 'node_modules');
+  await mkdir(path.join(project, 'src'));
+  await writeFile(path.join(project, 'src', 'main.ts'), `
+    import { openGateway, IngressRequestBlockedError, type IngressRoute } from 'gondolin';
+    const routes: IngressRoute[] = [{ prefix: '/', port: 8000, stripPrefix: true }];
+    await using gateway = await openGateway({
+      listeners: '/tmp/listeners',
+      hooks: {
+        isAllowed: ({ path }) => {
+          if (path === '/x') throw new IngressRequestBlockedError('no', 403, 'Forbidden', 'no');
+          return true;
+        },
+        onResponse: async (response) => ({
+          headers: { 'x-one': '1', 'x-none': null },
+          body: response.body ? Buffer.from(response.body.toString('utf8').toUpperCase()) : undefined,
+        }),
+      },
+    });
+    await gateway.setRoutes(routes);
+    const url: string = gateway.url;
+    console.log(url);
+  `);
+  await execFileAsync(process.execPath, [path.join(modules, 'typescript', 'bin', 'tsc'),
+    '--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck',
+    '--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--module', 'nodenext',
+    '--types', 'node', '--typeRoots', path.join(modules, '@types'), 'src/main.ts'], { cwd: project });
+});
