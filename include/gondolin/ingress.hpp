@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,6 +38,10 @@ struct IngressOptions {
 
   // What this program has to say about each request and response; see hooks.hpp.
   IngressHooks hooks;
+  // Gets what the listeners file says when the gateway opens, and whenever that changes
+  // until it is closed. Called on the gateway's thread, for open_gateway() the first time
+  // on the caller's. It must not block, throw, or call this Ingress or its Vm.
+  std::function<void(const IngressRoutesEvent&)> on_routes;
   // Whether a response's body is read to its end before any of it is sent, so that
   // hooks.on_response sees it. A body that is longer than the maximum is answered
   // 502. Both are defaults that hooks.on_request can change for one request.

@@ -1,8 +1,12 @@
-// A route of the ingress gateway. Standard library only.
+// Routes of the ingress gateway, and what becomes of the file they are in. Standard library
+// only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace gondolin {
 
@@ -13,6 +17,24 @@ struct IngressRoute {
   bool strip_prefix = true;  // whether the backend sees paths without the prefix
 
   bool operator==(const IngressRoute&) const = default;
+};
+
+// Why a listeners file was refused.
+struct ListenersError {
+  std::size_t line = 0;  // from 1; 0 where it is the file as a whole
+  std::string reason;    // "invalid port ':80x' (1-65535)"; printable
+
+  bool operator==(const ListenersError&) const = default;
+};
+
+// What a listeners file says now.
+struct IngressRoutesEvent {
+  std::vector<IngressRoute> routes;  // those in force
+  // Set when the file was refused: it is not what is in force, the last good one is.
+  std::optional<ListenersError> error;
+  std::vector<std::string> warnings;  // "line 4: …", of what is in force
+
+  bool operator==(const IngressRoutesEvent&) const = default;
 };
 
 }  // namespace gondolin

@@ -1,25 +1,25 @@
 // A micro-VM: start it, run programs in it, open its HTTP servers to the host.
 //
-// Every function may be called from any thread, and blocks until it is done
-// unless it says otherwise. Errors are ApiError. Callbacks run on the VM's own
-// thread: they must not block, and must not call back into the VM.
+// Every function may be called from any thread, several at once, and blocks until it is
+// done unless it says otherwise or its name begins with "async_" (see async.hpp). Errors
+// are ApiError. Callbacks run on the VM's own thread: they must not block and must not
+// throw, and a blocking function that is called in one throws kInvalidArgument.
 #pragma once
 
-#include <cstddef>
+#include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <optional>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "gondolin/async.hpp"
 #include "gondolin/debug.hpp"
 #include "gondolin/export.hpp"
 #include "gondolin/image.hpp"
 #include "gondolin/ingress.hpp"
+#include "gondolin/process.hpp"
 
 namespace gondolin {
 
@@ -60,71 +60,22 @@ struct VmOptions {
   std::stop_token cancel;
 };
 
-struct TerminalSize {
-  std::uint16_t rows = 24;
-  std::uint16_t columns = 80;
-};
+// A TCP port that a program in the guest listens on.
+struct ListeningPort {
+  // Which connections reach it. Ingress reaches those of kLoopback and kAny.
+  enum class Scope {
+    kLoopback,  // bound to 127.0.0.0/8 or ::1
+    kAny,       // bound to all addresses
+    kOther,     // bound to another address
+  };
 
-struct ExecOptions {
-  // The program and its arguments; the program is looked up in the guest's PATH.
-  std::vector<std::string> argv;
-  // Set on top of the guest's default environment.
-  std::map<std::string, std::string> env;
-  // The working directory; empty for root's home.
-  std::string cwd;
-  // Runs the program on a terminal of this size: its output is all on stdout.
-  std::optional<TerminalSize> terminal;
-};
+  std::uint16_t port = 0;
+  Scope scope = Scope::kLoopback;
+  bool ipv6 = false;    // of an IPv6 socket; one of kAny usually takes IPv4 as well
+  int pid = 0;          // of one process that has it open, in the guest; 0 if none was found
+  std::string process;  // that process's name, as ps shows it
 
-// How a program ended.
-struct ExitStatus {
-  int code = 0;    // its exit status, where it exited
-  int signal = 0;  // the signal that killed it, 0 if none did
-
-  // As a shell tells it: the code, or 128 plus the signal.
-  [[nodiscard]] int shell_status() const { return signal != 0 ? 128 + signal : code; }
-};
-
-// A program running in the guest. One thread may read stdout, another stderr, a
-// third write stdin, and others call the rest, all at once. Output that nobody
-// reads holds the program up once some 64 KiB are waiting. When destroyed, the
-// program and its session are killed if they still run.
-class GONDOLIN_API Process {
- public:
-  Process(Process&&) noexcept;
-  Process& operator=(Process&&) noexcept;
-  ~Process();
-
-  // Reads at least one byte and returns how many; 0 when the program and all who
-  // share the stream have closed it, or the program has ended and everything it
-  // wrote has been read.
-  std::size_t read_stdout(std::span<std::byte> buffer);
-  std::size_t read_stderr(std::span<std::byte> buffer);
-
-  // Nobody will read the stream any more: the program's next write to it fails as
-  // on a closed pipe. Closing stdout ends stdin too. Does not block.
-  void close_stdout();
-  void close_stderr();
-
-  // Returns when all bytes are on their way. False when the program no longer
-  // reads: further writes are useless.
-  [[nodiscard]] bool write_stdin(std::span<const std::byte> bytes);
-  void close_stdin();
-
-  // Does nothing for a program without a terminal. Does not block.
-  void resize(TerminalSize size);
-
-  // Sends a signal, 1 to 64 in Linux's numbers, to the program. Does not block.
-  void signal(int number);
-
-  // Waits for the program to end.
-  ExitStatus wait();
-
- private:
-  friend class Vm;
-  class Impl;
-  explicit Process(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  bool operator==(const ListeningPort&) const = default;
 };
 
 // One VM, gone with all that is in it when closed or destroyed.
@@ -142,13 +93,47 @@ class GONDOLIN_API Vm {
 
   // Starts a program. kNotFound when there is no such program or directory.
   [[nodiscard]] Process exec(const ExecOptions& options);
+  // The same.
+  void async_exec(ExecOptions options, Completion<Process> done);
+
+  // Runs a program to its end and returns what it wrote. A program that ends with another
+  // status than 0, or times out, is a result and no error. kNotFound when there is no such
+  // program or directory, kCancelled when options.cancel says so or the VM is closed.
+  RunResult run(const ExecOptions& program, const RunOptions& options = {});
+  // The same.
+  void async_run(ExecOptions program, RunOptions options, Completion<RunResult> done);
+
+  // The TCP ports that listen in the guest, sorted by port. kTimeout when the guest does
+  // not answer within 2 s.
+  [[nodiscard]] std::vector<ListeningPort> listening_ports();
+  // The same.
+  void async_listening_ports(Completion<std::vector<ListeningPort>> done);
+
+  // Returns when a program in the guest listens on `port` where ingress reaches it, and
+  // says which. Looks some ten times a second. kTimeout when that takes longer than
+  // `timeout`; the message says what listens instead. kCancelled when `cancel` asks to
+  // stop or the VM is closed.
+  ListeningPort wait_for_port(std::uint16_t port, std::chrono::milliseconds timeout,
+                              const std::stop_token& cancel = {});
+  // The same.
+  void async_wait_for_port(std::uint16_t port, std::chrono::milliseconds timeout,
+                           std::stop_token cancel, Completion<ListeningPort> done);
 
   // Starts the ingress gateway; one per VM at a time. Routes are read from
   // /etc/gondolin/listeners inside the guest.
   [[nodiscard]] Ingress enable_ingress(const IngressOptions& options);
 
-  // Ends the VM at once, and with it the programs that run in it and its gateway.
-  // Nothing of a VM outlives it, so nothing in it is asked first. May be called again.
+  // The routes in force, whether the gateway is open or not.
+  [[nodiscard]] std::vector<IngressRoute> ingress_routes() const;
+  // Writes /etc/gondolin/listeners anew with these routes and puts them in force, as
+  // Ingress::set_routes(). kInvalidArgument for an invalid prefix or port, kFailed while a
+  // program in the guest has the file open for writing.
+  void set_ingress_routes(const std::vector<IngressRoute>& routes);
+
+  // Ends the VM at once, and with it the programs that run in it and its gateway; all
+  // calls in progress end. Nothing of a VM outlives it, so nothing in it is asked first.
+  // May be called again. Destroying a Vm does the same; in a callback it does not wait for
+  // the end.
   void close();
 
  private:

@@ -17,6 +17,7 @@
 #include "api/convert.hpp"
 #include "api/hooks.hpp"
 #include "api/ingress_impl.hpp"
+#include "api/routes_teller.hpp"
 #include "gondolin/error.hpp"
 #include "ingress/route_table.hpp"
 #include "io/file_watch.hpp"
@@ -37,6 +38,7 @@ class FileGateway final : public Ingress::Impl {
         log_(api::make_debug_log(options_.debug)),
         opener_(loop_.get_executor()),
         table_(log_),
+        routes_teller_(table_, options_.ingress.on_routes),
         deadline_(loop_) {
     gateway_.emplace(to_gateway_config(options_.ingress),
                      ingress::GatewayParts{
@@ -50,6 +52,8 @@ class FileGateway final : public Ingress::Impl {
         FileWatch::start(loop_.get_executor(), options_.listeners, [this] { reload(); })));
     reload();
     api::value_or_throw(gateway_->start());
+    routes_teller_.tell();
+    table_.on_change([this] { routes_teller_.tell(); });
     bound = {.host = gateway_->host(), .port = gateway_->port()};
     thread_ = std::thread([this] { loop_.run(); });
   }
@@ -74,6 +78,7 @@ class FileGateway final : public Ingress::Impl {
     if (!thread_.joinable()) return;
     asio::post(loop_, [this] {
       watch_.reset();
+      table_.on_change({});
       deadline_.expires_after(kCloseDeadline);
       deadline_.async_wait([this](boost::system::error_code) { loop_.stop(); });
       gateway_->close([this] { loop_.stop(); });
@@ -121,6 +126,7 @@ class FileGateway final : public Ingress::Impl {
   mutable asio::io_context loop_{1};
   TcpOpener opener_;
   ingress::RouteTable table_;
+  api::RoutesTeller routes_teller_;
   asio::steady_timer deadline_;
   std::optional<ingress::Gateway> gateway_;
   std::optional<FileWatch> watch_;

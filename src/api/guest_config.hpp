@@ -5,7 +5,9 @@
 // Belongs to the VM's event-loop thread.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/steady_timer.hpp>
@@ -30,6 +32,9 @@ class GuestConfig {
 
   [[nodiscard]] vfs::Provider& files() { return files_; }
   [[nodiscard]] const ingress::RouteTable& routes() const { return routes_; }
+
+  // `callback` is called after each change of what routes() says; an empty one no more.
+  void on_routes_change(std::function<void()> callback) { routes_.on_change(std::move(callback)); }
 
   // Writes the file anew with these routes and puts them in force. kRefused while
   // somebody in the guest has the file open for writing.

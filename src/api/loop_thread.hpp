@@ -14,7 +14,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
-#include "base/check.hpp"
 #include "gondolin/error.hpp"
 #include "io/stream.hpp"
 
@@ -31,12 +30,18 @@ class LoopThread {
 
   [[nodiscard]] asio::any_io_executor executor() { return context_.get_executor(); }
 
+  // Whether this is the loop's thread.
+  [[nodiscard]] bool here() const { return std::this_thread::get_id() == thread_.get_id(); }
+
   // Runs `work` on the loop and returns what it returns, or throws what it throws.
   // kCancelled when the loop is stopped first; `work` is not running any more then.
-  // Not from the loop's own thread.
+  // kInvalidArgument on the loop's own thread, which it would wait for.
   template <typename T>
   T run(Awaitable<T> work) {
-    GONDOLIN_CHECK(std::this_thread::get_id() != thread_.get_id());
+    if (here()) {
+      throw ApiError(ApiErrorCode::kInvalidArgument,
+                     "a blocking function was called on the VM's or gateway's own thread");
+    }
     using Value = std::conditional_t<std::is_void_v<T>, bool, T>;
     std::optional<Value> value;
     std::exception_ptr failure;

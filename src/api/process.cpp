@@ -1,37 +1,59 @@
-// Process: blocking calls from any thread onto a GuestProcess on the VM's loop.
+// Process: calls from any thread onto a SharedProcess on the VM's loop.
+
+#include "gondolin/process.hpp"
 
 #include <utility>
 
-#include "api/convert.hpp"
 #include "api/process_impl.hpp"
+#include "api/promise.hpp"
 
 namespace gondolin {
 
-using api::value_or_throw;
+using api::SharedProcess;
 
-Process::Impl::Impl(std::shared_ptr<api::VmState> state, std::unique_ptr<vm::GuestProcess> process)
-    : state_(std::move(state)), process_(std::move(process)) {}
+Process::Impl::Impl(std::shared_ptr<api::LoopThread> loop, std::shared_ptr<SharedProcess> process)
+    : loop_(std::move(loop)), process_(std::move(process)) {}
 
 Process::Impl::~Impl() {
   // Its end belongs to the loop, like everything else about it.
-  std::shared_ptr<vm::GuestProcess> process = std::move(process_);
-  state_->loop().post([process = std::move(process)]() mutable { process.reset(); });
+  loop_->post([process = std::move(process_)] { process->cancel(); });
 }
 
-std::size_t Process::Impl::read(ByteStream& stream, std::span<std::byte> buffer) {
-  auto count = state_->loop().run(stream.read_some(buffer));
-  // A stream that broke off has no more to give; wait() says what happened.
-  return count ? *count : 0;
+std::size_t Process::Impl::read(Output output, std::span<std::byte> buffer) {
+  return loop_->run(process_->read(output, buffer));
+}
+
+void Process::Impl::async_read(Output output, std::size_t max, Completion<std::string> done) {
+  api::run_async<std::string>(
+      *loop_,
+      [process = process_, output, max]() -> Awaitable<std::string> {
+        std::string bytes(max, '\0');
+        bytes.resize(co_await process->read(output, std::as_writable_bytes(std::span(bytes))));
+        co_return bytes;
+      },
+      std::move(done));
 }
 
 bool Process::Impl::write(std::span<const std::byte> bytes) {
-  Bytes part(bytes);
-  return state_->loop().run(process_->stdio().write(std::span(&part, 1))).has_value();
+  return loop_->run(process_->write(bytes));
+}
+
+void Process::Impl::async_write(std::string bytes, Completion<bool> done) {
+  api::run_async<bool>(
+      *loop_,
+      [process = process_, bytes = std::move(bytes)]() -> Awaitable<bool> {
+        co_return co_await process->write(as_bytes(bytes));
+      },
+      std::move(done));
 }
 
 ExitStatus Process::Impl::wait() {
-  vm::ExitStatus status = value_or_throw(state_->loop().run(process_->wait()));
-  return {.code = status.code, .signal = status.signal};
+  return loop_->run(process_->ended());
+}
+
+void Process::Impl::async_wait(Completion<ExitStatus> done) {
+  auto promise = std::make_shared<api::Promise<ExitStatus>>(std::move(done));
+  post([promise](SharedProcess& process) { process.wait(std::move(*promise)); });
 }
 
 Process::Process(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -40,33 +62,43 @@ Process& Process::operator=(Process&&) noexcept = default;
 Process::~Process() = default;
 
 std::size_t Process::read_stdout(std::span<std::byte> buffer) {
-  return impl_->read(impl_->process().stdio(), buffer);
+  return impl_->read(Impl::Output::kStdout, buffer);
 }
 
 std::size_t Process::read_stderr(std::span<std::byte> buffer) {
-  return impl_->read(impl_->process().error(), buffer);
+  return impl_->read(Impl::Output::kStderr, buffer);
+}
+
+void Process::async_read_stdout(std::size_t max, Completion<std::string> done) {
+  impl_->async_read(Impl::Output::kStdout, max, std::move(done));
+}
+
+void Process::async_read_stderr(std::size_t max, Completion<std::string> done) {
+  impl_->async_read(Impl::Output::kStderr, max, std::move(done));
 }
 
 void Process::close_stdout() {
-  impl_->post([](vm::GuestProcess& process) { process.stdio().reset(); });
+  impl_->post([](SharedProcess& process) { process.close(Impl::Output::kStdout); });
 }
 
 void Process::close_stderr() {
-  impl_->post([](vm::GuestProcess& process) { process.error().reset(); });
+  impl_->post([](SharedProcess& process) { process.close(Impl::Output::kStderr); });
 }
 
 bool Process::write_stdin(std::span<const std::byte> bytes) {
   return impl_->write(bytes);
 }
 
+void Process::async_write_stdin(std::string bytes, Completion<bool> done) {
+  impl_->async_write(std::move(bytes), std::move(done));
+}
+
 void Process::close_stdin() {
-  impl_->post([](vm::GuestProcess& process) { process.stdio().shutdown_write(); });
+  impl_->post([](SharedProcess& process) { process.close_input(); });
 }
 
 void Process::resize(TerminalSize size) {
-  impl_->post([size](vm::GuestProcess& process) {
-    process.resize({.rows = size.rows, .columns = size.columns});
-  });
+  impl_->post([size](SharedProcess& process) { process.resize(size); });
 }
 
 void Process::signal(int number) {
@@ -75,11 +107,19 @@ void Process::signal(int number) {
                    "there is no signal " + std::to_string(number) + " (1-64)");
   }
   impl_->post(
-      [number](vm::GuestProcess& process) { process.signal(static_cast<std::uint8_t>(number)); });
+      [number](SharedProcess& process) { process.signal(static_cast<std::uint8_t>(number)); });
 }
 
 ExitStatus Process::wait() {
   return impl_->wait();
+}
+
+void Process::async_wait(Completion<ExitStatus> done) {
+  impl_->async_wait(std::move(done));
+}
+
+void Process::kill() {
+  impl_->post([](SharedProcess& process) { process.cancel(); });
 }
 
 }  // namespace gondolin

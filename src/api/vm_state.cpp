@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <stop_token>
+#include <thread>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
@@ -10,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "api/convert.hpp"
+#include "api/promise.hpp"
 #include "gondolin/image.hpp"
 #include "vm/template_store.hpp"
 
@@ -50,13 +52,28 @@ vm::AcceleratorChoice to_choice(Accelerator accelerator) {
 
 VmState::VmState(VmOptions options)
     : options_(std::move(options)), log_(make_debug_log(options_.debug)) {
-  std::stop_callback cancelled(options_.cancel, [this] { loop_.stop(); });
   try {
+    std::stop_callback cancelled(options_.cancel, [this] { loop_.stop(); });
     boot();
   } catch (...) {
     stop_loop();
     throw;
   }
+  // It may have come too late for boot(), and in time to stop the loop.
+  if (!options_.cancel.stop_requested()) return;
+  stop_loop();
+  throw closed_error();
+}
+
+std::shared_ptr<VmState> VmState::create(VmOptions options) {
+  return {new VmState(std::move(options)), [](VmState* state) {
+            if (!state->loop().here()) {
+              delete state;
+              return;
+            }
+            // The thread waits for this one to leave the loop.
+            std::thread([state] { delete state; }).detach();
+          }};
 }
 
 VmState::~VmState() {
@@ -95,25 +112,40 @@ void VmState::boot() {
   }(*this, std::move(image)));
 }
 
+std::weak_ptr<LoopThread> VmState::weak_loop() {
+  auto self = weak_from_this().lock();
+  if (!self) return {};
+  return std::shared_ptr<LoopThread>(std::move(self), &loop_);
+}
+
 vm::Vm& VmState::vm() {
-  if (closed_ || !vm_) throw ApiError(ApiErrorCode::kCancelled, "the VM was closed");
+  if (*closed_ || !vm_) throw closed_error();
   return *vm_;
 }
 
+Awaitable<void> VmState::end() {
+  *closed_ = true;
+  co_await close_gateway();
+  if (vm_) co_await vm_->stop();
+}
+
 void VmState::close() try {
-  loop_.run([](VmState& self) -> Awaitable<void> {
-    self.closed_ = true;
-    if (auto open = std::exchange(self.gateway, nullptr)) co_await close_gateway(std::move(open));
-    if (self.vm_) co_await self.vm_->stop();
-  }(*this));
+  if (loop_.here()) {
+    spawn(loop_.executor(), [this] { return end(); });
+  } else {
+    loop_.run(end());
+  }
 } catch (const ApiError&) {
   // The loop was stopped, and the guest killed with its thread: closed all the same.
 }
 
-Awaitable<void> close_gateway(std::shared_ptr<ingress::Gateway> gateway) {
+Awaitable<void> VmState::close_gateway() {
+  auto open = std::exchange(gateway, nullptr);
+  if (!open) co_return;
+  config_->on_routes_change({});
   auto deadline = std::make_shared<asio::steady_timer>(co_await asio::this_coro::executor);
   deadline->expires_after(kGatewayClose);
-  gateway->close([deadline] { deadline->cancel(); });
+  open->close([deadline] { deadline->cancel(); });
   co_await deadline->async_wait(asio::as_tuple(asio::use_awaitable));
 }
 

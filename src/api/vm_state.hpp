@@ -1,5 +1,7 @@
 // What a Vm, its Processes and its Ingress share: the loop and everything on it.
-// Each of them holds a reference, so that they may be destroyed in any order.
+// Each of them holds a reference, so that they may be destroyed in any order, and on any
+// thread: where the last one goes on the loop's own, in a callback, a thread is started
+// that ends the loop.
 #pragma once
 
 #include <memory>
@@ -15,16 +17,20 @@
 
 namespace gondolin::api {
 
-class VmState {
+class VmState : public std::enable_shared_from_this<VmState> {
  public:
   // Resolves the image, and boots. Throws as Vm::create() says.
-  explicit VmState(VmOptions options);
+  [[nodiscard]] static std::shared_ptr<VmState> create(VmOptions options);
   // Ends the VM if that is still to be done.
   ~VmState();
   VmState(const VmState&) = delete;
   VmState& operator=(const VmState&) = delete;
 
   [[nodiscard]] LoopThread& loop() { return loop_; }
+  // The loop, while there is one that is not about to end.
+  [[nodiscard]] std::weak_ptr<LoopThread> weak_loop();
+  // Becomes true, on the loop's thread, when the VM is closed.
+  [[nodiscard]] std::shared_ptr<const bool> closed() const { return closed_; }
 
   // --- on the loop's thread -------------------------------------------------
   // Throws kCancelled when the VM was closed.
@@ -33,13 +39,18 @@ class VmState {
   [[nodiscard]] const DebugLog& log() const { return log_; }
   // The gateway that is open, if one is.
   std::shared_ptr<ingress::Gateway> gateway;
+  // Closes it and waits until its connections are gone, at most a second.
+  [[nodiscard]] Awaitable<void> close_gateway();
 
   // --- from any other thread --------------------------------------------------
-  // Ends the gateway and the guest; may be called again.
+  // Ends the gateway and the guest; may be called again. On the loop's thread it does not
+  // wait for that.
   void close();
 
  private:
+  explicit VmState(VmOptions options);
   void boot();
+  [[nodiscard]] Awaitable<void> end();
   void stop_loop();
 
   const VmOptions options_;
@@ -50,10 +61,7 @@ class VmState {
   LoopThread loop_;
   // On the loop; destroyed after it has stopped.
   std::unique_ptr<vm::Vm> vm_;
-  bool closed_ = false;
+  const std::shared_ptr<bool> closed_ = std::make_shared<bool>(false);
 };
-
-// Closes `gateway` and waits until its connections are gone, at most a second.
-[[nodiscard]] Awaitable<void> close_gateway(std::shared_ptr<ingress::Gateway> gateway);
 
 }  // namespace gondolin::api

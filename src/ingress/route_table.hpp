@@ -47,6 +47,9 @@ class RouteTable {
   // Why the last text was refused; none if it is in force.
   [[nodiscard]] const std::optional<std::string>& error() const { return error_; }
 
+  // What is odd about the text in force: "line 4: …".
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+
   // What /etc/gondolin/status reads: generation, routes, last error, warnings.
   [[nodiscard]] std::string status_text() const;
 

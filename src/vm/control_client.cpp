@@ -11,8 +11,6 @@
 namespace gondolin::vm {
 namespace {
 
-constexpr std::chrono::seconds kSpawnDeadline{60};
-
 Error no_such_message() {
   return {ErrorCode::kProtocol, "sandboxd sent a message that does not belong here", 0};
 }
@@ -44,7 +42,8 @@ Awaitable<Result<wire::ControlMessage>> read_message(MuxStream& stream) {
 
 }  // namespace
 
-Awaitable<Result<std::unique_ptr<GuestProcess>>> ControlClient::exec(const wire::Spawn& spawn) {
+Awaitable<Result<std::unique_ptr<GuestProcess>>> ControlClient::exec(
+    const wire::Spawn& spawn, std::chrono::milliseconds deadline) {
   if (spawn.argv.empty() || spawn.argv.front().empty()) {
     co_return fail(ErrorCode::kInvalidArgument, "there is no program to run");
   }
@@ -67,7 +66,7 @@ Awaitable<Result<std::unique_ptr<GuestProcess>>> ControlClient::exec(const wire:
                                                      std::move(*stdio), std::move(error));
   state->start();
   std::unique_ptr<GuestProcess> process(new GuestProcess(state));  // ends the program on failure
-  StreamDeadline limit(channel_.deadlines(), state->exec(), kSpawnDeadline);
+  StreamDeadline limit(channel_.deadlines(), state->exec(), deadline);
   auto written = co_await write_all(state->exec(), *message);
   auto started = written ? co_await state->started() : written;
   if (!started) co_return tl::unexpected(limit.explain(started.error()));

@@ -81,8 +81,10 @@ class ControlClient {
   // Starts a program; returns when it runs, its input and output streams open.
   // kInvalidArgument for an empty argv or a NUL in a string, kNotFound when there
   // is no such program or directory, kRefused when it may not be executed,
-  // kUnavailable when the guest is gone, kTimeout when it has not answered in 60 s.
-  [[nodiscard]] Awaitable<Result<std::unique_ptr<GuestProcess>>> exec(const wire::Spawn& spawn);
+  // kUnavailable when the guest is gone, kTimeout when it has not answered by the deadline.
+  [[nodiscard]] Awaitable<Result<std::unique_ptr<GuestProcess>>> exec(
+      const wire::Spawn& spawn, std::chrono::milliseconds deadline = kStartDeadline);
+  static constexpr std::chrono::milliseconds kStartDeadline{60'000};
 
   // The TCP ports that listen in the guest, sorted by port, then address.
   [[nodiscard]] Awaitable<Result<std::vector<wire::ListeningPort>>> listening_ports(
