@@ -64,6 +64,8 @@ class Environment {
   // The classes that JavaScript makes instances of.
   Napi::FunctionReference error_class;
   Napi::FunctionReference gateway_class;
+  Napi::FunctionReference vm_class;
+  Napi::FunctionReference process_class;
 
  private:
   static void end(void* self);

@@ -4,7 +4,7 @@
 
 #include "debug_log.hpp"
 #include "gondolin/gateway.hpp"
-#include "hooks.hpp"
+#include "ingress_options.hpp"
 #include "promise.hpp"
 #include "routes.hpp"
 #include "values.hpp"
@@ -39,6 +39,16 @@ Napi::Value GatewayObject::make(Napi::Env env, std::shared_ptr<GatewayHandle> ha
   environment.opened(handle);
   NewGateway parts{std::move(handle), std::move(functions)};
   return environment.gateway_class.New({Napi::External<NewGateway>::New(env, &parts)});
+}
+
+Napi::Promise GatewayObject::open(Napi::Env env, std::function<Ingress()> work,
+                                  std::vector<FunctionId> functions) {
+  return promise_of<std::shared_ptr<GatewayHandle>>(
+      env, [work = std::move(work)] { return std::make_shared<GatewayHandle>(work()); },
+      [functions](Napi::Env js, std::shared_ptr<GatewayHandle> handle) {
+        return make(js, std::move(handle), functions);
+      },
+      [functions](Napi::Env js) { Environment::of(js).forget(functions); });
 }
 
 GatewayObject::GatewayObject(const Napi::CallbackInfo& info)
@@ -98,10 +108,9 @@ Napi::Value open_gateway_js(const Napi::CallbackInfo& info) {
     const Properties properties(object);
     GatewayOptions options;
     options.listeners = properties.text("listeners").value_or("");
-    options.ingress = read_ingress_options(object);
 
     KeptFunctions kept(Environment::of(env));
-    if (auto hooks = properties.object("hooks")) options.ingress.hooks = keep_hooks(kept, *hooks);
+    options.ingress = keep_ingress_options(kept, object);
     options.debug = keep_debug_options(kept, object);
     if (auto warn = properties.function("onWarning")) {
       options.on_warning = [function = kept.keep(*warn)](const std::string& message) {
@@ -110,17 +119,8 @@ Napi::Value open_gateway_js(const Napi::CallbackInfo& info) {
         });
       };
     }
-
-    const std::vector<FunctionId> functions = kept.take();
-    return promise_of<std::shared_ptr<GatewayHandle>>(
-        env,
-        [options = std::move(options)] {
-          return std::make_shared<GatewayHandle>(open_gateway(options));
-        },
-        [functions](Napi::Env js, std::shared_ptr<GatewayHandle> handle) {
-          return GatewayObject::make(js, std::move(handle), functions);
-        },
-        [functions](Napi::Env js) { Environment::of(js).forget(functions); });
+    return GatewayObject::open(
+        env, [options = std::move(options)] { return open_gateway(options); }, kept.take());
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -26,17 +27,20 @@ class GatewayHandle final : public Closable {
 
 class GatewayObject final : public Napi::ObjectWrap<GatewayObject> {
  public:
-  // Defines the class, for make().
+  // Defines the class, for open().
   static void define(Napi::Env env);
-  // The object of a gateway that has just been opened, and `functions` that its library
-  // side calls, which are forgotten once it is closed.
-  [[nodiscard]] static Napi::Value make(Napi::Env env, std::shared_ptr<GatewayHandle> handle,
-                                        std::vector<FunctionId> functions);
+  // A promise of the object of the gateway that `work` opens, on a thread of the pool.
+  // `functions`, which that gateway calls, are forgotten when it is closed.
+  [[nodiscard]] static Napi::Promise open(Napi::Env env, std::function<Ingress()> work,
+                                          std::vector<FunctionId> functions);
 
   explicit GatewayObject(const Napi::CallbackInfo& info);
   ~GatewayObject() override;
 
  private:
+  static Napi::Value make(Napi::Env env, std::shared_ptr<GatewayHandle> handle,
+                          std::vector<FunctionId> functions);
+
   Napi::Value host(const Napi::CallbackInfo& info);
   Napi::Value port(const Napi::CallbackInfo& info);
   Napi::Value url(const Napi::CallbackInfo& info);

@@ -10,9 +10,12 @@
 
 #include <memory>
 
+#include "cancellation.hpp"
 #include "environment.hpp"
 #include "gateway.hpp"
 #include "hooks.hpp"
+#include "process.hpp"
+#include "vm.hpp"
 
 namespace gondolin::node {
 namespace {
@@ -27,9 +30,13 @@ Napi::Object load(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(environment.get());
   environment.release();
   GatewayObject::define(env);
+  VmObject::define(env);
+  ProcessObject::define(env);
   export_replies(env, exports);
+  export_cancellation(env, exports);
   exports.Set("initialize", Napi::Function::New(env, initialize));
   exports.Set("openGateway", Napi::Function::New(env, open_gateway_js));
+  exports.Set("createVm", Napi::Function::New(env, create_vm));
   return exports;
 }
 

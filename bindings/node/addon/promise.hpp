@@ -11,6 +11,7 @@
 
 #include "environment.hpp"
 #include "errors.hpp"
+#include "gondolin/async.hpp"
 
 namespace gondolin::node {
 
@@ -70,6 +71,20 @@ class Settler {
   ToJs to_js_;
   Failed failed_;
 };
+
+// The completion of an asynchronous call of the library that settles `settler`; it holds
+// `held`, what the call is of, until then.
+template <typename T>
+Completion<T> completion(Settler<T> settler, std::shared_ptr<void> held) {
+  return [settler = std::move(settler), held = std::move(held)](Outcome<T> outcome) {
+    if (outcome.ok()) {
+      settler.settle(Settlement<T>(std::in_place_index<0>, std::move(outcome).value()));
+    } else {
+      settler.settle(
+          Settlement<T>(std::in_place_index<1>, std::make_exception_ptr(outcome.error())));
+    }
+  };
+}
 
 // Calls `work` on a thread of the pool; the promise gets what `to_js` makes of its value.
 template <typename T>

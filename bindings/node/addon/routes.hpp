@@ -1,11 +1,10 @@
-// Routes and ingress options, from JavaScript and back.
+// Routes, from JavaScript and back.
 #pragma once
 
 #include <napi.h>
 
 #include <vector>
 
-#include "gondolin/ingress.hpp"
 #include "gondolin/route.hpp"
 
 namespace gondolin::node {
@@ -16,7 +15,7 @@ namespace gondolin::node {
 // kInvalidArgument for what is no route by its types; the prefix is checked by the library.
 [[nodiscard]] std::vector<IngressRoute> read_routes(Napi::Value value);
 
-// All of IngressOptions but the hooks, under the names that src/options.ts gives them.
-[[nodiscard]] IngressOptions read_ingress_options(Napi::Object object);
+// { routes, error: { line, reason }, warnings }
+[[nodiscard]] Napi::Object to_js_routes_event(Napi::Env env, const IngressRoutesEvent& event);
 
 }  // namespace gondolin::node

@@ -32,6 +32,14 @@ std::string from_byte_string(Napi::Value value, std::string_view name) {
   return bytes;
 }
 
+std::string read_bytes(Napi::Value value, std::string_view name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    invalid(name, "a Uint8Array");
+  }
+  auto array = value.As<Napi::Uint8Array>();
+  return std::string(reinterpret_cast<const char*>(array.Data()), array.ByteLength());
+}
+
 Napi::Value Properties::find(const char* name) const {
   Napi::Value value = object_.Get(name);
   return value.IsUndefined() || value.IsNull() ? Napi::Value() : value;
@@ -105,11 +113,7 @@ std::optional<Napi::Array> Properties::array(const char* name) const {
 std::optional<std::string> Properties::bytes(const char* name) const {
   Napi::Value value = find(name);
   if (value.IsEmpty()) return std::nullopt;
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-    invalid(name, "a Uint8Array");
-  }
-  auto array = value.As<Napi::Uint8Array>();
-  return std::string(reinterpret_cast<const char*>(array.Data()), array.ByteLength());
+  return read_bytes(value, name);
 }
 
 }  // namespace gondolin::node

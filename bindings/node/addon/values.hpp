@@ -21,6 +21,9 @@ namespace gondolin::node {
 // The reverse. kInvalidArgument for a character beyond U+00FF; `name` is what to call it.
 [[nodiscard]] std::string from_byte_string(Napi::Value value, std::string_view name);
 
+// A Uint8Array's bytes.
+[[nodiscard]] std::string read_bytes(Napi::Value value, std::string_view name);
+
 // The properties of an object; those that are undefined or null are absent.
 class Properties {
  public:
@@ -35,7 +38,6 @@ class Properties {
   [[nodiscard]] std::optional<Napi::Function> function(const char* name) const;
   [[nodiscard]] std::optional<Napi::Object> object(const char* name) const;
   [[nodiscard]] std::optional<Napi::Array> array(const char* name) const;
-  // A Uint8Array's bytes.
   [[nodiscard]] std::optional<std::string> bytes(const char* name) const;
 
  private:

@@ -7,9 +7,18 @@
 
 export { type DebugLogFn, type DebugSettings, type DebugTopic } from './debug.js';
 export { GondolinError, IngressRequestBlockedError, type GondolinErrorCode } from './errors.js';
+export {
+  ExecProcess, ExecResult, type EnvInput, type ExecOptions,
+} from './exec.js';
 export { openGateway, type Gateway, type GatewayOptions } from './gateway.js';
 export type {
   EnableIngressOptions, IngressAccess, IngressAllowInfo, IngressGatewayHooks, IngressHeaderPatch,
   IngressHeaders, IngressHeaderValue, IngressHookRequest, IngressHookRequestPatch,
-  IngressHookResponse, IngressHookResponsePatch, IngressRoute,
+  IngressHookResponse, IngressHookResponsePatch, IngressRoute, IngressRoutesEvent,
+  ListenersError,
 } from './ingress.js';
+export { type ExecOutputMode, type OutputChunk } from './output.js';
+export { type StdinSource } from './stdin.js';
+export {
+  VM, type ListeningPort, type SandboxOptions, type ShellOptions, type VmEvent, type VMOptions,
+} from './vm.js';

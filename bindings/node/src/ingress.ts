@@ -13,6 +13,24 @@ export interface IngressRoute {
   stripPrefix?: boolean;
 }
 
+/** Why a listeners file was refused. */
+export interface ListenersError {
+  /** The line; 0 where it is the file as a whole. */
+  line: number;
+  /** What is wrong with it. */
+  reason: string;
+}
+
+/** What a listeners file says now. */
+export interface IngressRoutesEvent {
+  /** The routes in force. */
+  routes: Required<IngressRoute>[];
+  /** Set when the file was refused: the last good one is in force. */
+  error?: ListenersError;
+  /** What is odd about what is in force. */
+  warnings: string[];
+}
+
 /** A field's value; several where the field came several times. */
 export type IngressHeaderValue = string | string[];
 
@@ -119,6 +137,8 @@ export interface EnableIngressOptions {
   allowWebSockets?: boolean;
   /** What the program has to say about requests and responses. */
   hooks?: IngressGatewayHooks;
+  /** Gets what the listeners file says when the gateway opens, and whenever that changes. */
+  onRoutes?: (event: IngressRoutesEvent) => void;
   /** Whether `onResponse` sees bodies, which are then read to their end first. */
   bufferResponseBody?: boolean;
   /** A longer body than this cannot be buffered and is answered 502; 2 MiB by default. */
@@ -159,7 +179,7 @@ export interface IngressAccess extends AsyncDisposable {
 }
 
 const optionNames = new Set<string>([
-  'listenHost', 'listenPort', 'allowedHosts', 'allowWebSockets', 'hooks', 'bufferResponseBody',
+  'listenHost', 'listenPort', 'allowedHosts', 'allowWebSockets', 'hooks', 'onRoutes', 'bufferResponseBody',
   'maxBufferedResponseBodyBytes', 'connectTimeoutMs', 'upstreamHeaderTimeoutMs',
   'upstreamResponseTimeoutMs', 'requestHeaderTimeoutMs', 'idleTimeoutMs', 'maxHeaderBytes',
   'maxHeaderFields', 'maxRequestLineBytes', 'maxConnections',

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { GondolinError } from './errors.js';
 import type { IngressRoute } from './ingress.js';
+import type { ListeningPort } from './vm.js';
 
 /** `[name, value, name, value, ...]` */
 export type FlatHeaders = string[];
@@ -56,9 +57,44 @@ export interface NativeGateway {
   close(): Promise<void>;
 }
 
+export interface NativeProcess {
+  /** At most `max` bytes; none at the end. */
+  readStdout(max: number): Promise<Buffer>;
+  readStderr(max: number): Promise<Buffer>;
+  /** Whether the program still reads. */
+  writeStdin(bytes: Uint8Array): Promise<boolean>;
+  wait(): Promise<{ code: number; signal: number }>;
+  closeStdin(): void;
+  closeStdout(): void;
+  closeStderr(): void;
+  resize(size: { rows: number; columns: number }): void;
+  signal(number: number): void;
+  kill(): void;
+}
+
+/** What ends a call in progress. */
+export interface NativeCancellation {
+  readonly cancellation: unique symbol;
+}
+
+export interface NativeVm {
+  exec(command: object): Promise<NativeProcess>;
+  listeningPorts(): Promise<ListeningPort[]>;
+  waitForPort(
+    port: number, milliseconds: number, cancellation: NativeCancellation,
+  ): Promise<ListeningPort>;
+  enableIngress(options: object): Promise<NativeGateway>;
+  routes(): Promise<NativeRoute[]>;
+  setRoutes(routes: readonly IngressRoute[]): Promise<void>;
+  close(): Promise<void>;
+}
+
 export interface NativeModule {
   initialize(errorClass: typeof GondolinError): void;
   openGateway(options: object): Promise<NativeGateway>;
+  createVm(options: object, cancellation: NativeCancellation): Promise<NativeVm>;
+  newCancellation(): NativeCancellation;
+  cancel(cancellation: NativeCancellation): void;
   replyAnswer(reply: NativeReply, value: unknown): void;
   replyFail(reply: NativeReply, message: string): void;
   replyBlock(reply: NativeReply, blocked: object): void;
@@ -82,3 +118,18 @@ function load(): NativeModule {
 
 /** What the addon exports. */
 export const native = load();
+
+/** Calls `call`, and cancels that call when `signal` is aborted. */
+export async function cancellable<T>(
+  signal: AbortSignal | undefined, call: (cancellation: NativeCancellation) => Promise<T>,
+): Promise<T> {
+  const cancellation = native.newCancellation();
+  const cancel = (): void => native.cancel(cancellation);
+  if (signal?.aborted) cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  try {
+    return await call(cancellation);
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+  }
+}

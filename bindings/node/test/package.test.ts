@@ -4,25 +4,9 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import test, { type TestContext } from 'node:test';
+import test from 'node:test';
 
-import { execFileAsync, listenersFile, mirror, temporaryDirectory } from './support.js';
-
-const packageDirectory = path.dirname(import.meta.dirname);
-
-/** An empty project with the packed package installed, offline and without scripts. */
-async function consumerProject(t: TestContext): Promise<string> {
-  const project = await temporaryDirectory(t);
-  await execFileAsync('npm', ['pack', '--ignore-scripts', '--pack-destination', project],
-    { cwd: packageDirectory });
-  const [tarball] = (await readdir(project)).filter((name) => name.endsWith('.tgz'));
-  assert.ok(tarball);
-  await writeFile(path.join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
-  await execFileAsync('npm',
-    ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', `./${tarball}`],
-    { cwd: project });
-  return project;
-}
+import { consumerProject, execFileAsync, listenersFile, mirror, packageDirectory } from './support.js';
 
 test('the package installs in an empty project and runs there', async (t) => {
   const project = await consumerProject(t);

@@ -15,10 +15,32 @@ import vm from 'node:vm';
 
 import { openGateway, type Gateway, type GatewayOptions } from 'gondolin';
 
+/** Who sees to what is to be done in the end: a test, or several. */
+export interface Cleanup {
+  after(done: () => Promise<void>): void;
+}
+
 export const execFileAsync = promisify(execFile);
 
+/** Where the package is put together. */
+export const packageDirectory = path.dirname(import.meta.dirname);
+
+/** An empty project with the packed package installed, offline and without scripts. */
+export async function consumerProject(t: Cleanup): Promise<string> {
+  const project = await temporaryDirectory(t);
+  await execFileAsync('npm', ['pack', '--ignore-scripts', '--pack-destination', project],
+    { cwd: packageDirectory });
+  const [tarball] = (await readdir(project)).filter((name) => name.endsWith('.tgz'));
+  if (!tarball) throw new Error('npm pack made nothing');
+  await writeFile(path.join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
+  await execFileAsync('npm',
+    ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', `./${tarball}`],
+    { cwd: project });
+  return project;
+}
+
 /** A directory that is gone with the test. */
-export async function temporaryDirectory(t: TestContext): Promise<string> {
+export async function temporaryDirectory(t: Cleanup): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'gondolin-node-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   return directory;

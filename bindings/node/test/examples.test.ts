@@ -1,0 +1,108 @@
+// The examples of examples/typescript in a project of their own, which has nothing but the
+// installed package: compiled as strictly as can be, and each asked what it promises.
+
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, readdir } from 'node:fs/promises';
+import http from 'node:http';
+import path from 'node:path';
+import readline from 'node:readline';
+import test, { after, before } from 'node:test';
+
+import { consumerProject, execFileAsync, packageDirectory, request, type Answer } from './support.js';
+
+const examples = path.join(packageDirectory, '..', '..', 'examples', 'typescript');
+const modules = path.join(packageDirectory, 'node_modules');
+let project: string;
+let cleanUp: () => Promise<void> = async () => undefined;
+after(() => cleanUp());
+
+before(async () => {
+  project = await consumerProject({ after: (done) => { cleanUp = done; } });
+  for (const name of await readdir(examples)) {
+    if (name.endsWith('.ts') || name === 'tsconfig.json') {
+      await copyFile(path.join(examples, name), path.join(project, name));
+    }
+  }
+  await execFileAsync(process.execPath, [path.join(modules, 'typescript', 'bin', 'tsc'), '-p', '.',
+    '--typeRoots', path.join(modules, '@types')], { cwd: project });
+}, { timeout: 300_000 });
+
+/** Starts an example, waits for its URL, lets `check` ask it, and sees it end with Enter. */
+async function withExample(
+  name: string, check: (ask: (path: string, options?: http.RequestOptions) => Promise<Answer>) => Promise<void>,
+): Promise<void> {
+  const child: ChildProcess = spawn(process.execPath, [`${name}.js`],
+    { cwd: project, stdio: ['pipe', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  try {
+    assert.ok(child.stdout && child.stdin);
+    let url: string | undefined;
+    for await (const line of readline.createInterface({ input: child.stdout })) {
+      url = /Open (http:\/\/[\d.:]+)/.exec(line)?.[1];
+      if (url) break;
+    }
+    assert.ok(url);
+    const base = url;
+    await check((where, options = {}) => request(base + where, options));
+    child.stdin.write('\n');
+    const [code] = await exited as [number];
+    assert.equal(code, 0);
+  } finally {
+    child.kill();
+  }
+}
+
+test('quick start', { timeout: 120_000 }, () => withExample('quick_start', async (ask) => {
+  assert.equal((await ask('/hostname')).body, 'gondolin\n');
+}));
+
+test('allow by path', { timeout: 120_000 }, () => withExample('allow_by_path', async (ask) => {
+  assert.equal((await ask('/public/')).body, 'hello\n');
+  assert.equal((await ask('/key')).status, 403);
+  assert.equal((await ask('/public/../key')).status, 403);
+  assert.equal((await ask('/%70ublic/')).status, 403);
+  const refused = await ask('/reports/');
+  assert.deepEqual([refused.status, refused.body], [401, 'a token, please\n']);
+  const headers = { authorization: 'Bearer open-sesame' };
+  assert.equal((await ask('/reports/', { headers })).body, 'figures\n');
+}));
+
+test('strip prefix', { timeout: 120_000 }, () => withExample('strip_prefix', async (ask) => {
+  const first = await ask('/app');
+  assert.equal(first.status, 302);
+  assert.equal(first.headers.location, '/app/home');
+  assert.deepEqual(first.headers['set-cookie'],
+    ['session=1; Path=/app/; HttpOnly', 'theme=dark; path=/app/home']);
+  assert.equal((await ask('/app/home')).body, 'home\n');
+}));
+
+test('CORS', { timeout: 120_000 }, () => withExample('cors', async (ask) => {
+  const origin = 'http://localhost:5173';
+  assert.equal((await ask('/', { headers: { origin } })).headers['access-control-allow-origin'], origin);
+  const other = await ask('/', { headers: { origin: 'http://evil.example' } });
+  assert.equal(other.headers['access-control-allow-origin'], undefined);
+  const question = await ask('/', {
+    method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'PUT' },
+  });
+  assert.deepEqual([question.status, question.body], [204, '']);
+  assert.equal(question.headers['access-control-allow-methods'], 'GET, POST, PUT, DELETE');
+}));
+
+test('rewrite HTML', { timeout: 120_000 }, () => withExample('rewrite_html', async (ask) => {
+  const page = await ask('/', { headers: { 'accept-encoding': 'gzip' } });
+  assert.equal(page.body,
+    '<body><p>This page comes from a sandbox.</p><h1>Hello</h1></body>\n');
+  assert.equal((await ask('/data.txt')).body, '<body>\n');
+}));
+
+for (const [name, wanted] of [
+  ['switched_ingress', /The guest is called gondolin\nProgram 1 served 1 route\n$/],
+  ['switched_hooks', /^1 \{"NAME":"JSON"\}\n1 text\n403 Forbidden keep out\n$/],
+] as [string, RegExp][]) {
+  test(`the original's surface: ${name}`, { timeout: 120_000 }, async () => {
+    const { stdout } = await execFileAsync(process.execPath, [`${name}.js`], { cwd: project });
+    assert.match(stdout, wanted);
+  });
+}
