@@ -30,7 +30,7 @@ STREAM = ("WebSocket bulk, echoed", ["stream", f"message={256 * 1024}"])
 
 def figures_of(run, unit_bytes):
     amount = run["requests"] if unit_bytes == 0 else run["requests"] * unit_bytes / MIB
-    return {"rate": amount / run["seconds"], "cpu_us": run["cpu_seconds"] * 1e6 / amount,
+    return {"rate": amount / run["seconds"], "cpu_us": run["cpu_seconds"] * 1e6 / amount if amount else 0,
             "p50_us": run["p50_us"], "p99_us": run["p99_us"]}
 
 

@@ -6,12 +6,15 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("GONDOLIN_BUILD", ROOT / "build")).resolve()
 SERVER_CORE, CLIENT_CORE = "1", "0"
+ALL_CORES = f"0-{os.cpu_count() - 1}"
+FIRST = ["chrt", "--fifo"] if "--realtime" in sys.argv else []  # before what else the machine does
 
 
 class Process:
@@ -74,6 +77,12 @@ class Backend(Process):
         self.port = int(self.child.stdout.readline())
 
 
+def come_first(pids):
+    """With --realtime: they take precedence from now on, so that their start need not."""
+    for pid in pids if FIRST else []:
+        subprocess.run([*FIRST, "--all-tasks", "--pid", "1", str(pid)], check=True)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -97,16 +106,17 @@ def wait_for_port(port, process, seconds=10):
 
 def load(port, *arguments, core=CLIENT_CORE):
     """One run of bench-load; its figures as a dictionary."""
-    command = ["taskset", "-c", core, str(BUILD / "bench" / "bench-load"), f"127.0.0.1:{port}"]
+    first = [*FIRST, "1"] if FIRST else []
+    command = [*first, "taskset", "-c", core, str(BUILD / "bench" / "bench-load"), f"127.0.0.1:{port}"]
     done = subprocess.run(command + [str(a) for a in arguments], capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"bench-load {' '.join(map(str, arguments))}: {done.stderr}{done.stdout}")
     return json.loads(done.stdout)
 
 
-def measured_load(server, port, *arguments):
+def measured_load(server, port, *arguments, core=CLIENT_CORE):
     """The same, with the CPU time that `server` spent meanwhile."""
     before = server.cpu_seconds()
-    figures = load(port, *arguments)
+    figures = load(port, *arguments, core=core)
     figures["cpu_seconds"] = server.cpu_seconds() - before
     return figures

@@ -20,7 +20,7 @@ class Report:
     def __init__(self, suite, names, quick, rate_is_good=chart.MUCH):
         self.suite, self.names, self.quick = suite, names, quick
         self.rate_is_good = rate_is_good
-        self.cases, self.rows = [], {}
+        self.cases, self.rows, self.singles = [], {}, {}
         print(f"{'':36}{'':10}" + "".join(f"{n:>12}" for n in names)
               + "".join(f"{'/' + n:>10}" for n in names[1:]))
 
@@ -42,10 +42,16 @@ class Report:
         for label in rows[self.names[0]]:
             self.line(f"RSS, {label}", "MiB", {n: rows[n][label] for n in self.names})
 
+    def single(self, what, values):
+        """Figures that nothing is compared with."""
+        self.singles[what] = values
+        print(f"{what:36}" + ", ".join(f"{label} {value:,.2f}" for label, value in values.items()), flush=True)
+
     def finish(self):
         """Quick runs draw no chart: the docs show full ones."""
         found = {"suite": self.suite, "quick": self.quick, "when": time.strftime("%Y-%m-%d"),
-                 "names": self.names, "rate_is_good": self.rate_is_good, "cases": self.cases, "memory_mib": self.rows}
+                 "names": self.names, "rate_is_good": self.rate_is_good, "cases": self.cases, "memory_mib": self.rows,
+                 "figures": self.singles}
         target = BUILD / "bench" / f"{self.suite}.json"
         target.write_text(json.dumps(found, indent=1) + "\n")
         print(f"\n{target}")

@@ -14,7 +14,9 @@ constexpr const char* kUsage =
     "usage: bench-load ADDRESS:PORT [requests|websocket|stream] [OPTION=VALUE ...]\n"
     "  path=/        connections=1   ms=1000       requests=N   upload=BYTES\n"
     "  message=64    pause-us=0      hold-ms=0     reuse=yes|no\n"
-    "Prints one line of JSON: requests, bytes, errors, seconds, p50_us, p99_us.\n";
+    "  stall-ms=0    a run of which nothing is heard for so long ends; 0: after 20 s, as a "
+    "failure\n"
+    "Prints one line of JSON: requests, bytes, errors, stuck, seconds, p50_us, p99_us.\n";
 
 std::uint64_t number(std::string_view text) {
   const auto value = parse_decimal(text);
@@ -39,6 +41,8 @@ void set(Options& options, std::string_view name, std::string_view value) {
     options.read_pause = std::chrono::microseconds(number(value));
   } else if (name == "hold-ms") {
     options.hold = std::chrono::milliseconds(number(value));
+  } else if (name == "stall-ms") {
+    options.stall = std::chrono::milliseconds(number(value));
   } else if (name == "reuse" && (value == "yes" || value == "no")) {
     options.reuse = value == "yes" ? Options::Reuse::kKeepAlive : Options::Reuse::kClose;
   } else {

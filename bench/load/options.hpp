@@ -30,6 +30,7 @@ struct Options {
   std::size_t message = 64;                 // bytes of a WebSocket message's payload, or in flight
   std::chrono::microseconds read_pause{0};  // after each read: a slow reader
   std::chrono::milliseconds hold{0};        // keeps the connections open at the end
+  std::chrono::milliseconds stall{0};       // ends when nothing happened for so long; 0: fails
 };
 
 // Prints the usage and ends the program where they make no sense.
