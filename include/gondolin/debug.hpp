@@ -7,6 +7,7 @@
 
 namespace gondolin {
 
+// What is logged, and where to.
 struct DebugOptions {
   // A comma list of "protocol", "ingress", "vfs", "exec" or "all", as in the
   // environment variable GONDOLIN_DEBUG. Empty turns the log off.

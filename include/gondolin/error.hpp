@@ -18,11 +18,14 @@ enum class ApiErrorCode {
   kFailed,           // the operating system or the guest reported a failure
 };
 
+// Every failure that the library tells a program of.
 class GONDOLIN_API ApiError : public std::runtime_error {
  public:
+  // `message` becomes what().
   ApiError(ApiErrorCode code, const std::string& message)
       : std::runtime_error(message), code_(code) {}
 
+  // What went wrong, to act upon.
   [[nodiscard]] ApiErrorCode code() const { return code_; }
 
  private:

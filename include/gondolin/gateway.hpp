@@ -13,15 +13,16 @@
 
 namespace gondolin {
 
+// Of a gateway without a VM.
 struct GatewayOptions {
   // The listeners file. It may come and go: no file means no routes. Its directory
   // must exist.
   std::filesystem::path listeners;
-  IngressOptions ingress;
+  IngressOptions ingress;  // as for the gateway of a VM
   // Gets a sentence whenever the file changes into one that is refused, or that
   // holds something odd. Called on the gateway's thread (at first, on the caller's).
   std::function<void(const std::string& message)> on_warning;
-  DebugOptions debug;
+  DebugOptions debug;  // off by default
 };
 
 // Binds, starts serving on a thread of its own, and reloads the file within 100 ms

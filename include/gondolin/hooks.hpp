@@ -32,8 +32,8 @@ namespace gondolin {
 
 // A field of a message, its bytes as they came; names compare without regard to case.
 struct IngressHeader {
-  std::string name;
-  std::string value;
+  std::string name;   // as it came: "content-type", "Content-Type"
+  std::string value;  // without blanks around it
 
   bool operator==(const IngressHeader&) const = default;
 };
@@ -41,8 +41,8 @@ struct IngressHeader {
 // All fields of that name are replaced by these, in the place of the first; no values
 // remove them.
 struct IngressHeaderChange {
-  std::string name;
-  std::vector<std::string> values;
+  std::string name;                 // of all fields that are replaced
+  std::vector<std::string> values;  // one field each
 };
 
 // A request that was routed.
@@ -56,11 +56,11 @@ struct GONDOLIN_API IngressRequest {
   // For is_allowed the client's own; for on_request those that are to be sent on, with
   // X-Forwarded-For and so on; for on_response those that were.
   std::vector<IngressHeader> headers;
-  IngressRoute route;
+  IngressRoute route;  // the one that was picked
   // Where it goes.
   std::string backend_host;
-  std::uint16_t backend_port = 0;
-  std::string backend_target;  // path and query, without the route's prefix if it is stripped
+  std::uint16_t backend_port = 0;  // the route's
+  std::string backend_target;      // path and query, without the route's prefix if it is stripped
 
   // The value of the first field of that name, none if there is no such field. Valid
   // while `headers` stays as it is.
@@ -78,17 +78,19 @@ struct GONDOLIN_API IngressRequestPatch {
   std::vector<IngressHeaderChange> headers;   // made in order
   // In place of IngressOptions's, for the response to this request.
   std::optional<bool> buffer_response_body;
-  std::optional<std::size_t> max_buffered_response_body_bytes;
+  std::optional<std::size_t> max_buffered_response_body_bytes;  // as there
 
+  // Adds a change to `headers`: one field of that name, this one.
   void set_header(std::string name, std::string value);
+  // Adds a change to `headers`: no field of that name.
   void remove_header(std::string name);
 };
 
 // A final response as the backend sent it.
 struct GONDOLIN_API IngressResponse {
-  unsigned status = 0;         // 101 for a WebSocket that is about to open, else 200 to 999
-  std::string status_message;  // may be empty
-  std::vector<IngressHeader> headers;
+  unsigned status = 0;                 // 101 for a WebSocket that is about to open, else 200 to 999
+  std::string status_message;          // may be empty
+  std::vector<IngressHeader> headers;  // the backend's
   // The whole body, if it was buffered; as it was sent, so compressed if the client and
   // the backend agreed on that. None where there is none: HEAD, 204, 304.
   std::optional<std::string> body;
@@ -106,7 +108,9 @@ struct GONDOLIN_API IngressResponsePatch {
   // sent with 204 and 304 and in answer to HEAD.
   std::optional<std::string> body;
 
+  // Adds a change to `headers`: one field of that name, this one.
   void set_header(std::string name, std::string value);
+  // Adds a change to `headers`: no field of that name.
   void remove_header(std::string name);
 };
 
@@ -126,8 +130,11 @@ class GONDOLIN_API IngressRequestBlockedError : public std::runtime_error {
         status_message_(std::move(status_message)),
         body_(std::move(body)) {}
 
+  // As given to the constructor.
   [[nodiscard]] unsigned status() const { return status_; }
+  // As given to the constructor.
   [[nodiscard]] const std::string& status_message() const { return status_message_; }
+  // As given to the constructor.
   [[nodiscard]] const std::optional<std::string>& body() const { return body_; }
 
  private:
@@ -152,6 +159,7 @@ class HookReply {
   explicit HookReply(std::function<void(HookOutcome<T>)> sink)
       : question_(std::make_shared<Question>(std::move(sink))) {}
 
+  // Answers.
   void answer(T value) const { question_->settle(std::move(value)); }
   // `error` is not null; an IngressRequestBlockedError refuses, any other is a failure.
   void fail(std::exception_ptr error) const { question_->settle(std::move(error)); }
@@ -192,16 +200,19 @@ class HookReply {
 struct IngressHooks {
   // Whether the request may come in: false is answered 403. Asked first.
   std::function<bool(const IngressRequest&)> is_allowed;
+  // The same.
   std::function<void(IngressRequest, HookReply<bool>)> async_is_allowed;
 
   // Changes the request before it goes to the backend.
   std::function<IngressRequestPatch(const IngressRequest&)> on_request;
+  // The same.
   std::function<void(IngressRequest, HookReply<IngressRequestPatch>)> async_on_request;
 
   // Changes the response before it goes to the client; the request is the one that the
   // backend got. Asked once per response of a backend: not for interim responses (1xx)
   // but 101, nor for what the gateway answers itself.
   std::function<IngressResponsePatch(const IngressResponse&, const IngressRequest&)> on_response;
+  // The same.
   std::function<void(IngressResponse, IngressRequest, HookReply<IngressResponsePatch>)>
       async_on_response;
 

@@ -31,32 +31,37 @@ struct ImageStoreOptions {
   std::filesystem::path store;
   // The directory of the guest programs init, sandboxd, sandboxfs and
   // sandboxingress. Default: $GONDOLIN_GUEST_DIR, else ../guest (build tree) or
-  // ../libexec/gondolin (installed) beside the directory of the running program.
+  // ../libexec/gondolin (installed) beside the directory of the running program, else
+  // ../libexec/gondolin beside that of the shared library, else where `cmake --install`
+  // puts them.
   std::filesystem::path guest_dir;
 };
 
+// What a build does with what is there already.
 enum class ImageFreshness {
   kReuse,   // keep a root file system that the same inputs gave before
   kUpdate,  // build it anew, to get the newest packages from the mirror
 };
 
+// Which image to build.
 struct ImageBuildOptions {
   // Debian packages to add to the standard set. Order and repetition do not matter.
   std::vector<std::string> packages;
   // The tag that names the result afterwards: NAME or NAME:VERSION of letters,
   // digits, '.', '_' and '-'; NAME alone means NAME:latest.
   std::string tag = kDefaultImage;
-  ImageFreshness freshness = ImageFreshness::kReuse;
+  ImageFreshness freshness = ImageFreshness::kReuse;  // of the packages
 };
 
 // What a build tells while it works. A build that finds nothing to do tells nothing.
 struct ImageProgress {
+  // How long the text is worth showing.
   enum class Kind {
     kStage,   // a new stage began: one line worth keeping, "Installing packages"
     kDetail,  // where the stage is now: worth showing only until the next one
   };
-  Kind kind;
-  std::string text;
+  Kind kind;         // of the text
+  std::string text;  // one line
 };
 
 // Called on the calling thread.
@@ -76,26 +81,30 @@ struct ImageFiles {
   std::filesystem::path manifest;   // JSON, see docs/images.md
 };
 
+// An image of a store, for a list.
 struct ImageInfo {
-  std::string id;
-  std::vector<std::string> tags;  // sorted
-  std::chrono::system_clock::time_point created;
-  std::uint64_t size = 0;              // bytes of its blobs, shared ones included
-  std::vector<std::string> requested;  // packages asked for at its build
-  std::string kernel_release;          // "6.1.0-56-cloud-amd64"
+  std::string id;                                 // 64 hex digits
+  std::vector<std::string> tags;                  // sorted
+  std::chrono::system_clock::time_point created;  // when it was built
+  std::uint64_t size = 0;                         // bytes of its blobs, shared ones included
+  std::vector<std::string> requested;             // packages asked for at its build
+  std::string kernel_release;                     // "6.1.0-56-cloud-amd64"
 };
 
+// Something about an image that is not as it was built.
 struct ImageProblem {
   std::string image;  // id
   std::string text;   // one sentence
 };
 
+// A directory of images. Costs nothing to make; several may be for one directory.
 class GONDOLIN_API ImageStore {
  public:
   // Touches nothing yet: the directory is made by the first build. Throws when no
   // default for a path can be found.
   explicit ImageStore(const ImageStoreOptions& options = {});
 
+  // The directory.
   [[nodiscard]] const std::filesystem::path& path() const { return store_; }
 
   // Builds what the options describe unless it is there already, tags it and

@@ -29,12 +29,13 @@ struct ListenAddress {
 // "Invalid --listen value: X (why)", for anything else.
 [[nodiscard]] GONDOLIN_API ListenAddress parse_listen_address(std::string_view text);
 
+// What a gateway does, and what it bears with.
 struct IngressOptions {
-  ListenAddress listen;
+  ListenAddress listen;  // by default 127.0.0.1 and a free port
   // Host names, beyond loopback's own, that requests may be for. "*" allows all,
   // and so gives up the protection against DNS rebinding. Only loopback binds check.
   std::vector<std::string> allowed_hosts;
-  bool allow_websockets = true;
+  bool allow_websockets = true;  // upgrades are answered 501 where they are not
 
   // What this program has to say about each request and response; see hooks.hpp.
   IngressHooks hooks;
@@ -55,8 +56,9 @@ struct IngressOptions {
   // How long a body may be silent in either direction; 0 sets no bound for
   // responses (event streams live for hours) and 60 s for requests.
   std::chrono::milliseconds upstream_response_timeout{0};
-  // How long a request's header may take, and how long a connection may idle.
+  // How long a request's header may take.
   std::chrono::milliseconds request_header_timeout{30'000};
+  // How long a client's connection may stay without a request.
   std::chrono::milliseconds idle_timeout{60'000};
 
   std::size_t max_header_bytes = 64 * 1024;        // 1,024 to 1 MiB
@@ -79,6 +81,7 @@ class GONDOLIN_API Ingress {
 
   // The address bound, port 0 resolved; IPv6 hosts without brackets.
   [[nodiscard]] const std::string& host() const;
+  // Never 0.
   [[nodiscard]] std::uint16_t port() const;
   // "http://127.0.0.1:58650"; IPv6 hosts are bracketed.
   [[nodiscard]] std::string url() const;

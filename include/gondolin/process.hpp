@@ -66,7 +66,7 @@ struct RunResult {
   std::string errors;  // of stderr
   // Bytes beyond RunOptions::max_output_bytes, which were dropped.
   std::uint64_t output_dropped = 0;
-  std::uint64_t errors_dropped = 0;
+  std::uint64_t errors_dropped = 0;  // as above, of stderr
   bool timed_out = false;  // killed by RunOptions::timeout; the output is what came until then
 };
 

@@ -19,17 +19,18 @@
 
 namespace gondolin {
 
+// A template of the store.
 struct TemplateInfo {
   std::string id;  // 64 hex digits
   // What it was booted from: SHA-256 of each, where they came from an image store.
   std::string kernel;
-  std::string initramfs;
-  std::string root;
-  Accelerator accelerator = Accelerator::kTcg;  // kKvm or kTcg
-  unsigned memory_mib = 0;
-  unsigned cpus = 0;
-  std::uint64_t size = 0;  // bytes on the disk
-  std::chrono::system_clock::time_point last_used;
+  std::string initramfs;                            // as above
+  std::string root;                                 // as above
+  Accelerator accelerator = Accelerator::kTcg;      // kKvm or kTcg
+  unsigned memory_mib = 0;                          // of its VMs
+  unsigned cpus = 0;                                // of its VMs
+  std::uint64_t size = 0;                           // bytes on the disk
+  std::chrono::system_clock::time_point last_used;  // by a VM that was started from it
 };
 
 // Every template, the one used last first.

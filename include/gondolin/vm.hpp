@@ -35,6 +35,7 @@ enum class StartFrom { kTemplate, kBoot };
 
 // Something the user of a VM may want to hear of while it runs.
 struct VmEvent {
+  // What happened.
   enum class Kind {
     kEmulation,        // the guest runs under emulation; the message says why
     kBootRetry,        // the first boot hung and is tried again
@@ -42,20 +43,22 @@ struct VmEvent {
     kProtocolError,    // the guest broke the protocol on a channel, which starts over
     kGuestDied,        // the guest ended by itself: panic, power-off, QEMU killed
   };
-  Kind kind;
+  Kind kind;            // for programs
   std::string message;  // one line, without a newline
 };
 
+// What VM to start, and how.
 struct VmOptions {
   // A tag or an id that ImageStore::resolve() finds in the store.
   std::string image = kDefaultImage;
-  ImageStoreOptions image_store;
-  unsigned memory_mib = 1024;  // the guest's memory, 128 to 1,048,576 MiB
-  unsigned cpus = 2;           // virtual CPUs, 1 to 64
-  Accelerator accelerator = Accelerator::kAuto;
-  StartFrom start_from = StartFrom::kTemplate;
+  ImageStoreOptions image_store;                 // where the image is
+  unsigned memory_mib = 1024;                    // the guest's memory, 128 to 1,048,576 MiB
+  unsigned cpus = 2;                             // virtual CPUs, 1 to 64
+  Accelerator accelerator = Accelerator::kAuto;  // what executes its instructions
+  StartFrom start_from = StartFrom::kTemplate;   // how it comes to life
+  // Hears of what happens to the VM, during create() too.
   std::function<void(const VmEvent&)> on_event;
-  DebugOptions debug;
+  DebugOptions debug;  // off by default
   // Ends a create() that is in progress, which then throws kCancelled.
   std::stop_token cancel;
 };
@@ -69,9 +72,9 @@ struct ListeningPort {
     kOther,     // bound to another address
   };
 
-  std::uint16_t port = 0;
-  Scope scope = Scope::kLoopback;
-  bool ipv6 = false;    // of an IPv6 socket; one of kAny usually takes IPv4 as well
+  std::uint16_t port = 0;          // 1 to 65535
+  Scope scope = Scope::kLoopback;  // who can connect to it
+  bool ipv6 = false;               // of an IPv6 socket; one of kAny usually takes IPv4 as well
   int pid = 0;          // of one process that has it open, in the guest; 0 if none was found
   std::string process;  // that process's name, as ps shows it
 

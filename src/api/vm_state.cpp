@@ -125,8 +125,14 @@ vm::Vm& VmState::vm() {
 
 Awaitable<void> VmState::end() {
   *closed_ = true;
+  if (ended_) {
+    co_await ended_->async_wait(asio::as_tuple(asio::use_awaitable));
+    co_return;
+  }
+  ended_.emplace(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
   co_await close_gateway();
   if (vm_) co_await vm_->stop();
+  ended_->expires_at(asio::steady_timer::time_point::min());
 }
 
 void VmState::close() try {

@@ -8,6 +8,8 @@
 #include <mutex>
 #include <optional>
 
+#include <boost/asio/steady_timer.hpp>
+
 #include "api/guest_config.hpp"
 #include "api/loop_thread.hpp"
 #include "base/debug_log.hpp"
@@ -61,6 +63,8 @@ class VmState : public std::enable_shared_from_this<VmState> {
   LoopThread loop_;
   // On the loop; destroyed after it has stopped.
   std::unique_ptr<vm::Vm> vm_;
+  // Set while the VM ends and after that; expires then, for everybody who waits.
+  std::optional<asio::steady_timer> ended_;
   const std::shared_ptr<bool> closed_ = std::make_shared<bool>(false);
 };
 

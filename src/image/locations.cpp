@@ -1,5 +1,6 @@
 #include "image/locations.hpp"
 
+#include <dlfcn.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -17,6 +18,27 @@ namespace {
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
+}
+
+// The file that this code is in: a shared library, or the program.
+fs::path library() {
+  Dl_info info{};
+  if (::dladdr(reinterpret_cast<const void*>(&default_guest_directory), &info) == 0) return {};
+  std::error_code error;
+  return fs::canonical(info.dli_fname, error);
+}
+
+// The directory of guest programs in the tree that `file` was installed into: bin/file,
+// lib/file or lib/<architecture>/file. Empty if there is none.
+fs::path installed_beside(const fs::path& file) {
+  std::error_code error;
+  fs::path prefix = file.parent_path();
+  for (int level = 0; level < 2; ++level) {
+    prefix = prefix.parent_path();
+    fs::path place = prefix / "libexec" / "gondolin";
+    if (!prefix.empty() && fs::exists(place / "init", error)) return place;
+  }
+  return {};
 }
 
 }  // namespace
@@ -42,9 +64,11 @@ Result<fs::path> default_guest_directory() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (error) return fail_errno("reading /proc/self/exe", error.value());
-  const fs::path prefix = program.parent_path().parent_path();
-  const fs::path installed = prefix / "libexec" / "gondolin";
-  return fs::exists(installed / "init", error) ? installed : prefix / "guest";
+  const fs::path built = program.parent_path().parent_path() / "guest";
+  for (const fs::path& place : {installed_beside(program), built, installed_beside(library())}) {
+    if (!place.empty() && fs::exists(place / "init", error)) return place;
+  }
+  return fs::path(GONDOLIN_INSTALLED_GUEST_DIR);
 }
 
 }  // namespace gondolin::image
