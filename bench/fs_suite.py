@@ -66,7 +66,7 @@ def reload_seconds(vm, turn):
 
 
 def run(quick):
-    rounds, milliseconds, reloads = (2, 200, 10) if quick else (7, 1000, 100)
+    rounds, milliseconds, reloads = (2, 200, 10) if quick else (5, 500, 100)
     report = Report("fs", list(DIRECTORIES), quick)
     vm = GuestVm({"bench-files": BUILD / "bench" / "bench-files"})
     try:

@@ -58,7 +58,7 @@ def start_guest(card):
 
 
 def run(quick):
-    rounds, milliseconds = (2, 300) if quick else (7, 1000)
+    rounds, milliseconds = (2, 300) if quick else (5, 500)
     report = Report("through-vm", ["ours", "slirp"], quick)
     card = Card([BACKEND, PYTHON])
     vm = start_guest(card)

@@ -27,11 +27,13 @@ ResponseReader::State ResponseReader::take_head(std::string_view bytes) {
   rest_ = head_.substr(end + 4);
   head_.resize(end + 2);
   const auto status = parse_decimal<unsigned>(std::string_view(head_).substr(9, 3));
-  if (!head_.starts_with("HTTP/1.1 ") || status != static_cast<unsigned>(expected_status_)) {
+  const bool old = head_.starts_with("HTTP/1.0 ");
+  if ((!old && !head_.starts_with("HTTP/1.1 ")) ||
+      status != static_cast<unsigned>(expected_status_)) {
     return State::kFailed;
   }
   if (expected_status_ == 101) return State::kComplete;
-  keeps_alive_ = !has_field(head_, "Connection", "close");
+  keeps_alive_ = !old && !has_field(head_, "Connection", "close");
   chunked_ = has_field(head_, "Transfer-Encoding", "chunked");
   const std::int64_t length = field_number(head_, "Content-Length");
   if (!chunked_ && length < 0) return State::kFailed;

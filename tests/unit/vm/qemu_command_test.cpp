@@ -123,6 +123,10 @@ TEST(QemuCommand, LeavesAnUnknownClockToTheGuest) {
   EXPECT_EQ(kernel_command_line(options), "console=ttyS0 reboot=t panic=-1 quiet no_timer_check");
 }
 
+TEST(QemuCommand, DoesNotTellAnEmulatedGuestThatRepMovsbIsFast) {
+  EXPECT_EQ(value(qemu_arguments(machine()), "-cpu"), "max,-erms");
+}
+
 TEST(QemuCommand, LeavesTheClockToKvm) {
   auto options = machine();
   options.accelerator = Accelerator::kKvm;
