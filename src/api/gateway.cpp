@@ -99,12 +99,12 @@ class FileGateway final : public Ingress::Impl {
   }
 
   void reload() {
-    auto text = read_small_file(options_.listeners, ingress::kMaxListenersBytes);
+    auto text = watch_->read(ingress::kMaxListenersBytes);
     if (text) {
       report(table_.update(*text));
     } else if (text.error().code == ErrorCode::kNotFound) {
       report(table_.remove());
-    } else {
+    } else if (text.error().code != ErrorCode::kRefused) {  // being written: told when it is
       warn(text.error().message);
     }
   }

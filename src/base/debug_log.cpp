@@ -1,5 +1,6 @@
 #include "base/debug_log.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace gondolin {
@@ -27,6 +28,31 @@ Status enable_named(DebugTopics& topics, std::string_view name) {
   }
   if (name == "protocol") topics.enable(DebugTopic::kIngress);
   return {};
+}
+
+void append_hex(std::string& out, char c) {
+  static constexpr std::string_view kHex = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  out += "\\x";
+  out += kHex[byte >> 4];
+  out += kHex[byte & 0xf];
+}
+
+// The length of the character that `text` begins with, 0 if it is none of UTF-8 (RFC
+// 3629: no surrogates, nothing longer than it need be), a control or a backslash.
+std::size_t printable_utf8(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text.front());
+  if (first < 0x80) return first >= 0x20 && first != 0x7f && first != '\\' ? 1 : 0;
+  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
+  char32_t character = first & (0xffU >> (size + 1));
+  for (char c : text.substr(1, size - 1)) {
+    if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) return 0;
+    character = character << 6 | (static_cast<unsigned char>(c) & 0x3f);
+  }
+  constexpr std::array<char32_t, 5> kFirst = {0, 0, 0xa0, 0x800, 0x10000};
+  if (character < kFirst[size] || character > 0x10ffff) return 0;
+  return character >= 0xd800 && character <= 0xdfff ? 0 : size;
 }
 
 }  // namespace
@@ -62,12 +88,13 @@ void DebugLog::line(DebugTopic topic, std::string_view message) const {
 }
 
 std::string printable(std::string_view text) {
-  static constexpr std::string_view kHex = "0123456789abcdef";
   std::string out;
   out.reserve(text.size());
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (c == '\\') {
+  while (!text.empty()) {
+    const std::size_t size = printable_utf8(text);
+    if (size > 0) {
+      out += text.substr(0, size);
+    } else if (const char c = text.front(); c == '\\') {
       out += "\\\\";
     } else if (c == '\n') {
       out += "\\n";
@@ -75,13 +102,10 @@ std::string printable(std::string_view text) {
       out += "\\r";
     } else if (c == '\t') {
       out += "\\t";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += "\\x";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 0xf];
     } else {
-      out += c;
+      append_hex(out, c);
     }
+    text.remove_prefix(std::max<std::size_t>(size, 1));
   }
   return out;
 }

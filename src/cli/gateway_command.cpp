@@ -32,7 +32,7 @@ void print_warning(const std::string& message) {
 }
 
 // Blocks the signals that end the command, in this thread and those it starts, for
-// sigwait() to take.
+// sigwait() to take. That nobody reads what it prints any more (SIGPIPE) ends it not.
 class EndSignals {
  public:
   EndSignals() {
@@ -40,6 +40,7 @@ class EndSignals {
     sigaddset(&set_, SIGINT);
     sigaddset(&set_, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
   }
   void wait() const {
     int signal = 0;

@@ -98,6 +98,8 @@ inline constexpr AllowedCall kGatewayCalls[] = {
     {"fstat"},
     {"statx"},
     {"lseek"},
+    {"readlink"},
+    {"readlinkat"},
     {"inotify_add_watch"},
     {"inotify_rm_watch"},
 };

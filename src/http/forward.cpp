@@ -2,6 +2,7 @@
 // are decided by their id alone.
 #include "http/forward.hpp"
 
+#include "base/parse_number.hpp"
 #include "http/framing.hpp"
 
 namespace gondolin::http {
@@ -53,6 +54,11 @@ bool ForwardFilter::keeps(const Field& field) const {
 
 bool ForwardFilter::named_by_connection(std::string_view name) const {
   return has_token(*fields_, FieldName::kConnection, name);
+}
+
+std::optional<std::uint64_t> hops_left(const RequestHead& head) {
+  if (head.method != "OPTIONS" && head.method != "TRACE") return std::nullopt;
+  return parse_decimal(head.fields.value(FieldName::kMaxForwards));
 }
 
 }  // namespace gondolin::http

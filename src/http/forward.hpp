@@ -1,6 +1,8 @@
 // Which fields of a message go on to the next hop (RFC 9110 7.6.1).
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "http/header_list.hpp"
@@ -44,5 +46,10 @@ class ForwardFilter {
   bool names_fields_;  // Connection has options beyond close, keep-alive and upgrade
   Version version_ = Version::kHttp11;
 };
+
+// How many more hops an OPTIONS or TRACE may take (RFC 9110 7.6.2): a request with 0 is
+// this one's to answer, of others one goes on less. None: as many as it takes. Other
+// methods' Max-Forwards is a field like any.
+[[nodiscard]] std::optional<std::uint64_t> hops_left(const RequestHead& head);
 
 }  // namespace gondolin::http

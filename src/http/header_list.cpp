@@ -28,7 +28,7 @@ FieldName known_field(std::string_view name) {
     case 3:
       return match(name, {{"via", kVia}});
     case 4:
-      return match(name, {{"host", kHost}});
+      return match(name, {{"host", kHost}, {"date", kDate}});
     case 5:
       return match(name, {{"proxy", kProxy}});
     case 6:
@@ -39,6 +39,8 @@ FieldName known_field(std::string_view name) {
       return match(name, {{"forwarded", kForwarded}});
     case 10:
       return match(name, {{"connection", kConnection}, {"keep-alive", kKeepAlive}});
+    case 12:
+      return match(name, {{"max-forwards", kMaxForwards}});
     case 14:
       return match(name, {{"content-length", kContentLength}});
     case 15:

@@ -5,24 +5,13 @@
 #include <fmt/format.h>
 
 #include "base/debug_log.hpp"
+#include "ingress/http_date.hpp"
 
 namespace gondolin::ingress {
 
 using http::StatusCode;
 
 namespace {
-
-// RFC 9110 5.6.7; strftime would follow the locale.
-std::string http_date() {
-  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", kDays[utc.tm_wday], utc.tm_mday,
-                     kMonths[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
-}
 
 enum class Refresh : std::uint8_t { kNo, kYes };
 
@@ -155,8 +144,8 @@ std::string write_answer(const Answer& answer, const AnswerTo& to) {
   std::string text = fmt::format(
       "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}; charset=utf-8\r\nContent-Length: {}\r\n"
       "Cache-Control: no-store\r\n{}",
-      http::to_number(answer.status), reason, http_date(), html ? "text/html" : "text/plain",
-      body.size(), connection_field(to));
+      http::to_number(answer.status), reason, http_date(std::time(nullptr)),
+      html ? "text/html" : "text/plain", body.size(), connection_field(to));
   if (!answer.allow.empty()) text += fmt::format("Allow: {}\r\n", answer.allow);
   if (html) {
     text +=

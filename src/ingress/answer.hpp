@@ -30,7 +30,7 @@ struct Answer {
   http::StatusCode status;
   std::string line;             // the plain body, without its newline
   std::string page = {};        // the HTML body; empty: made of the status and `line`
-  std::string_view allow = {};  // the Allow field of a 405
+  std::string_view allow = {};  // the Allow field
   std::string reason = {};      // in place of the status's own phrase; a valid one
   // In place of all of the above: this text, byte by byte.
   std::optional<std::string> body = {};

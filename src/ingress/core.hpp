@@ -11,6 +11,7 @@
 #include "ingress/config.hpp"
 #include "ingress/gateway.hpp"
 #include "ingress/host_policy.hpp"
+#include "ingress/http_date.hpp"
 #include "io/deadline.hpp"
 #include "io/mailbox.hpp"
 
@@ -39,7 +40,8 @@ struct Core {
   HostPolicy policy;
   DeadlineQueue deadlines;
   std::shared_ptr<Mailbox> mailbox;  // where hooks answer; closed with the gateway
-  std::string authority;             // host:port bound, as a Host field has it
+  DateClock clock;
+  std::string authority;  // host:port bound, as a Host field has it
   std::unordered_set<Session*> sessions;
   std::uint64_t last_connection = 0;
   std::function<void()> on_last_session_end;

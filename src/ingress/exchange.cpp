@@ -353,7 +353,7 @@ Awaitable<bool> Exchange::pass_interim(const http::ResponseHead& head) {
   }
   if (answer_to_.version == http::Version::kHttp10) co_return true;
   if (is_continue && sent_continue_) co_return true;
-  std::array parts{as_bytes(write_response_head(writer_, head, {}, ConnectionNote::kNone))};
+  std::array parts{as_bytes(write_response_head(writer_, head, {}, ConnectionNote::kNone, {}))};
   co_return co_await send(parts);
 }
 
@@ -374,7 +374,7 @@ Awaitable<After> Exchange::relay_final(const http::ResponseHead& head) {
                                        static_cast<std::uint16_t>(port_)));
   }
   begun_ = true;
-  std::string_view text = write_response_head(writer_, head, framing, note);
+  std::string_view text = write_response_head(writer_, head, framing, note, core_.clock.now());
   response_.consume(head.size);
   if (!co_await relay_body(text, head.body, framing.kind)) {
     co_return broken_off(framing.kind);

@@ -1,6 +1,8 @@
 #include "ingress/forwarding.hpp"
 
+#include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -61,6 +63,7 @@ template <typename Writer>
 void write_fields(Writer& writer, const http::RequestHead& head, const Forwarding& forwarding) {
   const bool absolute = head.target.form == http::TargetForm::kAbsolute;
   const http::ForwardFilter filter(head);
+  const std::optional<std::uint64_t> hops = http::hops_left(head);
   if (head.fields.find(FieldName::kHost) == nullptr) {
     writer.field("Host", absolute ? head.authority : forwarding.gateway_authority);
   }
@@ -68,6 +71,8 @@ void write_fields(Writer& writer, const http::RequestHead& head, const Forwardin
     if (is_replaced(field.id) || !filter.keeps(field)) continue;
     if (field.id == FieldName::kHost && absolute) {
       writer.field(field.name, head.authority);
+    } else if (field.id == FieldName::kMaxForwards && hops) {
+      writer.field(field.name, std::to_string(*hops - 1));
     } else {
       writer.field(field.name, field.value);
     }
@@ -114,12 +119,14 @@ void write_connection(http::HeadWriter& writer, Upgrading upgrading) {
 }
 
 std::string_view write_response_head(http::HeadWriter& writer, const http::ResponseHead& head,
-                                     const http::BodyFraming& framing, ConnectionNote note) {
+                                     const http::BodyFraming& framing, ConnectionNote note,
+                                     std::string_view date) {
   writer.begin_response(head.status, head.reason);
   const http::ForwardFilter filter(head);
   for (const http::Field& field : head.fields) {
     if (filter.keeps(field)) writer.field(field.name, field.value);
   }
+  if (!date.empty() && head.fields.find(FieldName::kDate) == nullptr) writer.field("Date", date);
   if (framing.kind != http::BodyKind::kNone) {
     writer.framing(framing);
   } else if (head.content_length) {

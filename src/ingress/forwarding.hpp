@@ -44,10 +44,11 @@ enum class ConnectionNote : std::uint8_t {
   kUpgrade,  // 101
 };
 
-// `framing` is the client's. Interim responses: kNone for both.
+// `framing` is the client's, `date` what a response without Date gets as one; interim
+// responses and those of HTTP/1.1 that switch protocols get none.
 [[nodiscard]] std::string_view write_response_head(http::HeadWriter& writer,
                                                    const http::ResponseHead& head,
                                                    const http::BodyFraming& framing,
-                                                   ConnectionNote note);
+                                                   ConnectionNote note, std::string_view date);
 
 }  // namespace gondolin::ingress

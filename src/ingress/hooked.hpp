@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "ingress/core.hpp"
 #include "ingress/hook_call.hpp"
@@ -19,6 +20,7 @@ struct Hooked {
   HookRequest request;
   Buffering buffering;
   std::size_t max_buffered;  // bytes
+  std::string date;          // for a response whose backend gave none; what a hook deletes stays so
 };
 
 }  // namespace gondolin::ingress

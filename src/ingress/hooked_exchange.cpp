@@ -88,6 +88,7 @@ Awaitable<After> Exchange::answer_hook_error(HookError error) {
 
 // `original` views response_.
 Awaitable<After> Exchange::relay_hooked(const http::ResponseHead& original) {
+  if (original.fields.find(http::FieldName::kDate) == nullptr) hooked_->date = core_.clock.now();
   HookResponse response = hook_response(original);
   http::ResponseHead head = head_of({}, original);
   const bool switching = original.status == StatusCode::kSwitchingProtocols;
@@ -160,7 +161,7 @@ Awaitable<After> Exchange::send_content(const http::ResponseHead& head,
   http::BodyFraming framing;
   if (!bodyless) framing = {.kind = BodyKind::kLength, .length = content.size()};
   const ConnectionNote note = note_connection(framing.kind);
-  std::string_view text = write_response_head(writer_, told, framing, note);
+  std::string_view text = write_response_head(writer_, told, framing, note, hooked_->date);
   std::string_view rest = bodyless ? std::string_view() : content;
   do {
     std::array parts{as_bytes(std::exchange(text, {})), as_bytes(rest.substr(0, kPiece))};
@@ -181,7 +182,7 @@ Awaitable<After> Exchange::send_stream(http::ResponseHead head) {
     framing = {.kind = BodyKind::kLength, .length = 0};
   }
   const ConnectionNote note = note_connection(framing.kind);
-  std::string_view text = write_response_head(writer_, head, framing, note);
+  std::string_view text = write_response_head(writer_, head, framing, note, hooked_->date);
   if (framing.kind == BodyKind::kNone) head.body = {};
   if (!co_await relay_body(text, head.body, framing.kind)) co_return broken_off(framing.kind);
   co_return note == ConnectionNote::kClose ? After::kClose : After::kNextRequest;

@@ -7,12 +7,29 @@
 #include <boost/asio/detached.hpp>
 #include <fmt/format.h>
 
+#include "http/forward.hpp"
 #include "http/websocket.hpp"
 #include "ingress/router.hpp"
 
 namespace gondolin::ingress {
 
 using http::StatusCode;
+
+namespace {
+
+constexpr std::string_view kMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+Answer method_not_allowed() {
+  return {.status = StatusCode::kMethodNotAllowed, .line = "method not allowed", .allow = kMethods};
+}
+
+// To a request that was to come this far and no further.
+Answer last_hop(const http::RequestHead& head) {
+  if (head.method == "TRACE") return method_not_allowed();
+  return {.status = StatusCode::kOk, .line = "gondolin ingress", .allow = kMethods};
+}
+
+}  // namespace
 
 void Core::log(std::uint64_t connection, std::string_view message) const {
   parts.log.line(DebugTopic::kIngress, fmt::format("#{} {}", connection, message));
@@ -132,11 +149,7 @@ Awaitable<std::optional<After>> Session::read_head() {
 }
 
 std::optional<Answer> Session::check(const http::RequestHead& head) const {
-  if (head.target.form == http::TargetForm::kAuthority) {
-    return Answer{.status = StatusCode::kMethodNotAllowed,
-                  .line = "method not allowed",
-                  .allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"};
-  }
+  if (head.target.form == http::TargetForm::kAuthority) return method_not_allowed();
   // Only HTTP/1.0 may name no host at all, which no browser does.
   const bool named = head.fields.find(http::FieldName::kHost) != nullptr;
   if (named && !core_->policy.allows_host(head.authority)) {
@@ -145,6 +158,7 @@ std::optional<Answer> Session::check(const http::RequestHead& head) const {
                                       "to allow it, start the gateway with --ingress-host NAME",
                                       head.authority)};
   }
+  if (http::hops_left(head) == 0) return last_hop(head);
   if (head.upgrade != http::UpgradeRequest::kWebSocket) return std::nullopt;
   if (core_->config.websockets == WebSockets::kDisabled) {
     return Answer{.status = StatusCode::kNotImplemented, .line = "websocket upgrades disabled"};
@@ -164,8 +178,9 @@ std::optional<Answer> Session::check(const http::RequestHead& head) const {
   return std::nullopt;
 }
 
-Answer Session::no_route(std::string_view path) const {
+Answer Session::no_route(std::string_view path, AnswerTo::Audience audience) const {
   Answer answer{.status = StatusCode::kNotFound, .line = "no route"};
+  if (audience != AnswerTo::Audience::kBrowser) return answer;
   const RouteTable& table = core_->parts.routes;
   answer.page = no_route_page(path, describe_routes(*table.router()), table.error().value_or(""));
   return answer;
@@ -184,7 +199,7 @@ Awaitable<After> Session::serve() {
   std::shared_ptr<const Router> router = core_->parts.routes.router();
   std::string_view path = normalizer_.normalize(head.target.path);
   const Route* route = refusal ? nullptr : router->match(path);
-  if (!refusal && route == nullptr) refusal = no_route(path);
+  if (!refusal && route == nullptr) refusal = no_route(path, to.audience);
   if (refusal) {
     // A body that nobody wants, or what follows CONNECT, is not to be waded through.
     const bool bodiless = head.body.kind == http::BodyKind::kNone ||

@@ -18,7 +18,7 @@ Awaitable<After> Exchange::tunnel(const http::ResponseHead& head) {
   client_.watch({});
   client_.keep_alive();
   begun_ = true;
-  std::string_view text = write_response_head(writer_, head, {}, ConnectionNote::kUpgrade);
+  std::string_view text = write_response_head(writer_, head, {}, ConnectionNote::kUpgrade, {});
   response_.consume(head.size);
   if (core_.logs()) {
     core_.log(connection_, fmt::format("101, tunnel to :{}", static_cast<std::uint16_t>(port_)));

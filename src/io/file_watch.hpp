@@ -1,9 +1,11 @@
-// Tells when the content of one file may have changed: closed after a write,
-// renamed over or away, removed, truncated, created.
+// Tells when the content of one file may have changed: closed after a write, renamed over
+// or away, removed, truncated, created. And reads it, never half-written.
 //
-// It watches the directory through inotify, so the file may come and go. A file
+// It watches the directory through inotify, so the file may come and go; where its name is
+// a link, or one is on the way, what the link names and the link itself are watched too. A file
 // that somebody still has open is not reported until it is closed: what is in it
-// by then may be half of what they mean to write.
+// by then may be half of what they mean to write. One that was truncated or taken away is
+// given a moment, for what is written or moved in its place.
 #pragma once
 
 #include <filesystem>
@@ -25,6 +27,12 @@ class FileWatch {
   [[nodiscard]] static Result<FileWatch> start(const boost::asio::any_io_executor& executor,
                                                const std::filesystem::path& file,
                                                std::function<void()> on_change);
+
+  // The content, as read_small_file() has it. kRefused when somebody is writing it:
+  // `on_change` tells when that has come to its end. A file that is open for writing and
+  // has rested for a moment counts as written.
+  [[nodiscard]] Result<std::string> read(std::size_t most) const;
+
   FileWatch(FileWatch&&) noexcept = default;
   FileWatch& operator=(FileWatch&&) noexcept = default;
   ~FileWatch();

@@ -138,6 +138,47 @@ WIRE_TEST(CommandLine, PortInUseIsAnErrorThatNamesIt, "contract: --listen") {
   EXPECT_EQ(finished.out, "");
 }
 
+WIRE_TEST(CommandLine, AddressOfAnotherMachineIsAnErrorThatNamesIt, "contract: --listen") {
+  ListenersFile listeners("");
+  const Finished finished = GatewayProcess::run(
+      {"gateway", "--listeners", listeners.path().string(), "--listen", "192.0.2.1:0"});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_NE(finished.err.find("192.0.2.1"), std::string::npos) << finished.err;
+  EXPECT_EQ(finished.out, "");
+}
+
+WIRE_TEST(CommandLine, ListenWithoutAValueIsAnEphemeralPort, "contract: --listen") {
+  ListenersFile listeners("");
+  GatewayOptions options;
+  options.listen.reset();
+  EXPECT_TRUE(GatewayProcess(listeners.path(), options)
+                  .first_line()
+                  .starts_with("Ingress enabled: http://127.0.0.1:"));
+}
+
+WIRE_TEST(CommandLine, MissingDirectoryIsAnErrorThatNamesIt, "contract: watches FILE") {
+  ListenersFile listeners("");
+  const std::string missing = listeners.beside("missing").string();
+  const Finished finished = GatewayProcess::run(
+      {"gateway", "--listeners", missing + "/listeners", "--listen", "127.0.0.1:0"});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_NE(finished.err.find(missing), std::string::npos) << finished.err;
+  EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
+  EXPECT_EQ(finished.out, "");
+}
+
+WIRE_TEST(CommandLine, EveryDebugTopicIsKnown, "contract: GONDOLIN_DEBUG, comma list") {
+  for (const std::string topics : {"protocol", "ingress", "all", "vfs,ingress", "exec, protocol"}) {
+    GatewayOptions options;
+    options.environment["GONDOLIN_DEBUG"] = topics;
+    OwnGateway own("", options);
+    Connection client = own.gateway.connect();
+    client.send(get("/nowhere"));
+    EXPECT_EQ(receive_response(client).status, 404);
+    EXPECT_NE(own.gateway.stderr_text().find("404 no route"), std::string::npos) << topics;
+  }
+}
+
 WIRE_TEST(CommandLine, ListenersAreRequired, "contract: gondolin gateway --listeners FILE") {
   const Finished finished = GatewayProcess::run({"gateway", "--listen", ":0"});
   EXPECT_NE(finished.exit_code, 0);

@@ -126,6 +126,29 @@ WIRE_TEST(ErrorAnswers, ReasonGoesToTheDebugLog, "contract: the reason goes to t
   })) << own.gateway.stderr_text();
 }
 
+// Its lines are lost; the requests are not.
+void expect_served_with_stderr_to(StderrTo to) {
+  GatewayOptions options;
+  options.environment["GONDOLIN_DEBUG"] = "all";
+  options.stderr_to = to;
+  OwnGateway own("", options);
+  Connection client = own.gateway.connect();
+  for (int i = 0; i < 5; ++i) {
+    client.send(get("/"));
+    EXPECT_EQ(receive_response(client).status, 404);
+  }
+  EXPECT_EQ(own.gateway.terminate(SIGTERM), 0);
+}
+
+WIRE_TEST(ErrorAnswers, DebugLogThatNobodyReadsHoldsUpNoRequest,
+          "contract: every wait has a deadline") {
+  expect_served_with_stderr_to(StderrTo::kNobody);
+}
+
+WIRE_TEST(ErrorAnswers, DebugLogWhoseReaderIsGoneEndsNothing, "contract: one line per event") {
+  expect_served_with_stderr_to(StderrTo::kGone);
+}
+
 WIRE_TEST(ErrorAnswers, DebugLogLinesCannotBeForged, "contract: one line per event") {
   GatewayOptions options;
   options.environment["GONDOLIN_DEBUG"] = "all";
@@ -270,6 +293,16 @@ WIRE_TEST(Timeouts, SilentBackendIs504, "contract: 504, no response header in ti
   Exchange x = exchange(impatient_site(), impatient_site().root, get("/"));
   expect_error(x.client, {504});
   x.backend.expect_end();
+}
+
+WIRE_TEST(Timeouts, ConnectionThatNobodyAcceptsIs502, "contract: connect to the guest port 2 s") {
+  FullPort full;
+  OwnGateway own("/ :" + std::to_string(full.port()) + "\n");
+  Connection client = own.gateway.connect();
+  const auto start = std::chrono::steady_clock::now();
+  client.send(get("/"));
+  EXPECT_EQ(receive_response(client).status, 502);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(1900));
 }
 
 WIRE_TEST(Timeouts, BackendThatDribblesItsHeadIs504, "contract: 504, no response header in time") {

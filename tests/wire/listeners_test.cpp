@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "harness/wire_test.hpp"
 
@@ -227,6 +228,23 @@ WIRE_TEST(ListenersReload, SymbolicLinkIsFollowed, "contract: watches FILE") {
   std::ofstream(real) << bench.line("/", bench.a);
   std::filesystem::create_symlink(real, bench.own.listeners.path());
   EXPECT_TRUE(bench.becomes("/", "a"));
+  std::ofstream(real) << bench.line("/", bench.b);
+  EXPECT_TRUE(bench.becomes("/", "b"));
+}
+
+WIRE_TEST(ListenersReload, MountedConfigurationThatIsSwappedIsFollowed, "contract: containers") {
+  Bench bench(std::nullopt);
+  for (const auto& [version, backend] : {std::pair("..1", &bench.a), {"..2", &bench.b}}) {
+    std::filesystem::create_directory(bench.own.listeners.beside(version));
+    std::ofstream(bench.own.listeners.beside(version) / "listeners") << bench.line("/", *backend);
+  }
+  std::filesystem::create_directory_symlink("..1", bench.own.listeners.beside("..data"));
+  std::filesystem::create_symlink("..data/listeners", bench.own.listeners.path());
+  EXPECT_TRUE(bench.becomes("/", "a"));
+  std::filesystem::create_directory_symlink("..2", bench.own.listeners.beside("..next"));
+  std::filesystem::rename(bench.own.listeners.beside("..next"),
+                          bench.own.listeners.beside("..data"));
+  EXPECT_TRUE(bench.becomes("/", "b"));
 }
 
 WIRE_TEST(ListenersReload, ChangeIsSeenWithin100Milliseconds, "contract: within 100 ms") {
@@ -270,6 +288,42 @@ WIRE_TEST(ListenersReload, HalfWrittenFileIsNeverServed,
   }
   EXPECT_TRUE(bench.becomes("/half", "b"));
   EXPECT_EQ(bench.route("/other"), "b");
+}
+
+WIRE_TEST(ListenersReload, TruncatedFileIsNotServedWhileItIsWritten,
+          "contract: a half-written file is never served") {
+  Bench bench("");
+  bench.own.listeners.rewrite(bench.line("/", bench.a));
+  ASSERT_TRUE(bench.becomes("/", "a"));
+  {
+    std::ofstream file(bench.own.listeners.path(), std::ios::trunc);
+    file << "/ :" << bench.b.port() << std::flush;
+    const auto until = std::chrono::steady_clock::now() + milliseconds(200);
+    while (std::chrono::steady_clock::now() < until)
+      ASSERT_EQ(bench.route("/"), "a");
+    file << "\n";
+  }
+  EXPECT_TRUE(bench.becomes("/", "b"));
+}
+
+WIRE_TEST(ListenersReload, RewritesWithoutAPauseNeverShowThemselves,
+          "contract: a burst ends in the last state; a half-written file is never served") {
+  Bench bench("");
+  const std::string whole = bench.line("/", bench.a);
+  bench.own.listeners.rewrite(whole);
+  ASSERT_TRUE(bench.becomes("/", "a"));
+  std::jthread writer([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      std::ofstream file(bench.own.listeners.path(), std::ios::trunc);
+      file << whole << std::flush << "/other :1\n";
+    }
+  });
+  for (int i = 0; i < 300; ++i)
+    ASSERT_EQ(bench.route("/"), "a");
+  writer.request_stop();
+  writer.join();
+  bench.own.listeners.rewrite(bench.line("/", bench.b));
+  EXPECT_TRUE(bench.becomes("/", "b"));
 }
 
 WIRE_TEST(ListenersReload, RequestsUnderWayKeepTheirBackend, "contract: no dropped connection") {

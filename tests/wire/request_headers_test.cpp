@@ -304,6 +304,26 @@ WIRE_TEST(RequestHeaders, ForwardedPrefixIsRemovedOnAnUnstrippedRoute,
   finish(x);
 }
 
+WIRE_TEST(RequestHeaders, MaxForwardsOfOptionsAndTraceIsCountedDown, "RFC 9110 7.6.2") {
+  for (const std::string method : {"OPTIONS", "TRACE"}) {
+    Exchange x = exchange(method + " /x HTTP/1.1\r\nHost: localhost\r\nMax-Forwards: 5\r\n\r\n");
+    EXPECT_EQ(x.request.one("max-forwards"), "4") << method;
+  }
+  Exchange x = exchange(get("/x", "Max-Forwards: 5\r\n"));
+  EXPECT_EQ(x.request.one("max-forwards"), "5") << "other methods ignore it";
+}
+
+WIRE_TEST(RequestHeaders, MaxForwardsOfZeroIsAnsweredHere, "RFC 9110 7.6.2") {
+  for (const auto& [method, status] : {std::pair("OPTIONS", 200), {"TRACE", 405}}) {
+    Connection client = site().connect();
+    client.send(std::string(method) + " /x HTTP/1.1\r\nHost: localhost\r\nMax-Forwards: 0\r\n\r\n");
+    const Response response = receive_response(client);
+    EXPECT_EQ(response.status, status) << method;
+    EXPECT_TRUE(response.head.lists("allow", "GET")) << method;
+    expect_only_marker_reaches_backends(site());
+  }
+}
+
 WIRE_TEST(RequestHeaders, ViaNamesTheGateway, "RFC 9110 7.6.3") {
   Exchange x = exchange(get("/"));
   EXPECT_EQ(x.request.one("via"), "1.1 gondolin");

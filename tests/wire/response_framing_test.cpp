@@ -137,7 +137,8 @@ const std::vector<GarbageRow> kGarbage = {
     {"NulInTheReasonIs502", "RFC 9112 4", "HTTP/1.1 200 O\0K\r\nContent-Length: 0\r\n\r\n"s},
     {"BareCarriageReturnInTheReasonIs502", "RFC 9112 2.2",
      "HTTP/1.1 200 O\rK\r\nContent-Length: 0\r\n\r\n"},
-    {"DifferingContentLengthsAre502", "RFC 9112 6.3",
+    {"DifferingContentLengthsAre502",
+     "RFC 9112 6.3; peers: differing duplicate Content-Length accepted",
      kHead + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"},
     {"DifferingContentLengthsInAListAre502", "RFC 9112 6.3", length(" 5, 6")},
     {"ContentLengthWithASignIs502", "RFC 9112 6.3", length(" +5")},
@@ -253,6 +254,21 @@ void expect_broken(const BrokenRow& row) {
 }
 
 WIRE_ROWS(ResponseFraming, kGood, expect_good);
+
+WIRE_TEST(ResponseFraming, FinalChunkSplitAnywhereIsComplete,
+          "peers: final chunk split over packets: aborted") {
+  const std::string end = "0\r\n\r\n";
+  for (std::size_t split = 1; split < end.size(); ++split) {
+    Exchange x = exchange(get("/"));
+    x.backend.send(kChunked + "5\r\nhello\r\n" + end.substr(0, split));
+    static_cast<void>(receive_head(x.client));
+    x.client.expect("5\r\nhello\r\n");
+    x.backend.send(end.substr(split));
+    x.client.expect("0\r\n\r\n");
+    x.client.send(get("/closed"));
+    EXPECT_EQ(receive_response(x.client).status, 502) << "the connection must stay usable";
+  }
+}
 WIRE_ROWS(BadResponse, kGarbage, expect_bad_gateway);
 WIRE_ROWS(BrokenResponse, kBroken, expect_broken);
 

@@ -1,5 +1,7 @@
 // The head of the answer: fields untouched, hop-by-hop fields gone, HEAD, 204 and
 // 304, HTTP/1.0 clients, and truncation that stays visible.
+#include <regex>
+
 #include "harness/wire_test.hpp"
 
 namespace gondolin::wiretest {
@@ -100,6 +102,18 @@ void expect_removed(const RemovedRow& row) {
 
 WIRE_ROWS(ResponseHeaders, kPassed, expect_passed);
 WIRE_ROWS(ResponseHeaders, kRemoved, expect_removed);
+
+WIRE_TEST(ResponseHeaders, DateIsAddedWhereTheBackendSentNone, "RFC 9110 6.6.1") {
+  const std::string date = answered("X-A: 1\r\n").head.one("date");
+  EXPECT_TRUE(std::regex_match(
+      date, std::regex("[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT")))
+      << date;
+}
+
+WIRE_TEST(ResponseHeaders, DateOfTheBackendStays, "RFC 9110 6.6.1") {
+  const std::string date = "Sun, 06 Nov 1994 08:49:37 GMT";
+  EXPECT_EQ(answered("Date: " + date + "\r\n").head.one("date"), date);
+}
 
 WIRE_TEST(ResponseHeaders, NamesKeepTheirCase, "contract: field names pass intact") {
   const Response response = answered("X-MiXeD-cAsE: 1\r\netag: \"x\"\r\n");

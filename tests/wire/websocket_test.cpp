@@ -363,6 +363,20 @@ WIRE_TEST(Tunnel, ClientsHalfCloseIsAHalfClose, "contract: a half-close passes t
   EXPECT_EQ(x.client.expect_end(), End::kFin);
 }
 
+WIRE_TEST(Tunnel, HalfCloseBehindTheHandshakeIsAHalfClose,
+          "contract: a half-close passes through") {
+  Exchange x = exchange(upgrade("/ws") + "last");
+  x.client.finish();
+  x.backend.send(kSwitching);
+  EXPECT_EQ(receive_response(x.client).status, 101);
+  x.backend.expect("last");
+  EXPECT_EQ(x.backend.expect_end(), End::kFin);
+  x.backend.send("still here");
+  x.client.expect("still here");
+  x.backend.close();
+  EXPECT_EQ(x.client.expect_end(), End::kFin);
+}
+
 WIRE_TEST(Tunnel, BackendsHalfCloseIsAHalfClose, "contract: a half-close passes through") {
   Exchange x = tunnel();
   x.backend.send("last");

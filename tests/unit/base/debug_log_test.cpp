@@ -47,5 +47,24 @@ TEST(DebugLog, OnlyEnabledTopicsReachTheSinkAndControlBytesAreVisible) {
   EXPECT_EQ(lines, (std::vector<std::string>{R"(a\r\nb\x1b[2J\\)"}));
 }
 
+TEST(Printable, KeepsUtf8AndShowsWhatIsNone) {
+  EXPECT_EQ(printable("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x9f"),
+            "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x9f");
+  EXPECT_EQ(printable("caf\xe9"), R"(caf\xe9)") << "Latin-1";
+  EXPECT_EQ(printable("\x9b"
+                      "31m"),
+            R"(\x9b31m)")
+      << "a terminal's CSI in one byte";
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m"),
+            R"(\xc2\x9b31m)")
+      << "and as a character";
+  EXPECT_EQ(printable("\xe2\x82"), R"(\xe2\x82)") << "cut off";
+  EXPECT_EQ(printable("\xc0\xaf"), R"(\xc0\xaf)") << "longer than it need be";
+  EXPECT_EQ(printable("\xed\xa0\x80"), R"(\xed\xa0\x80)") << "a surrogate";
+  EXPECT_EQ(printable("\xf4\x90\x80\x80"), R"(\xf4\x90\x80\x80)") << "past the last";
+  EXPECT_EQ(printable(std::string_view("\0", 1)), R"(\x00)");
+}
+
 }  // namespace
 }  // namespace gondolin

@@ -88,6 +88,49 @@ TEST_F(FileWatchTest, WaitsForWhoeverIsWriting) {
   EXPECT_TRUE(changed());
 }
 
+TEST_F(FileWatchTest, WhatIsBeingWrittenIsNotRead) {
+  write("whole");
+  start();
+  EXPECT_EQ(watch_->read(10).value(), "whole");
+  UniqueFd fd(::open(file_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+  EXPECT_EQ(watch_->read(10).error().code, ErrorCode::kRefused) << "truncated, to be written";
+  EXPECT_EQ(::write(fd.get(), "ha", 2), 2);
+  EXPECT_EQ(watch_->read(10).error().code, ErrorCode::kRefused);
+  changed(50ms);
+  EXPECT_EQ(watch_->read(10).error().code, ErrorCode::kRefused) << "however long it takes";
+  EXPECT_EQ(::write(fd.get(), "lf", 2), 2);
+  fd.reset();
+  EXPECT_TRUE(changed());
+  EXPECT_EQ(watch_->read(10).value(), "half");
+  EXPECT_FALSE(changed(50ms)) << "and told once";
+}
+
+TEST_F(FileWatchTest, AReaderHidesNoTruncation) {
+  write("x");
+  start();
+  UniqueFd reader(::open(file_.c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(::truncate(file_.c_str(), 0), 0);
+  EXPECT_TRUE(changed());
+  EXPECT_EQ(watch_->read(10).value(), "");
+}
+
+TEST_F(FileWatchTest, AWriterThatRestsHidesNothing) {
+  write("x");
+  UniqueFd holder(::open(file_.c_str(), O_RDWR | O_CLOEXEC));
+  start();
+  EXPECT_EQ(watch_->read(10).value(), "x") << "as it is found";
+  write("of another");
+  do
+    EXPECT_TRUE(changed());
+  while (!watch_->read(10));
+  EXPECT_EQ(watch_->read(10).value(), "of another");
+  EXPECT_EQ(::pwrite(holder.get(), "ON", 2, 0), 2);
+  do
+    EXPECT_TRUE(changed());
+  while (!watch_->read(10));
+  EXPECT_EQ(watch_->read(10).value(), "ON another");
+}
+
 TEST_F(FileWatchTest, ReadingIsNoChange) {
   write("x");
   start();
@@ -100,6 +143,64 @@ TEST_F(FileWatchTest, SurvivesItsDirectoryBeingReplaced) {
   fs::remove_all(directory_);
   EXPECT_TRUE(changed());
   fs::create_directory(directory_);
+  EXPECT_TRUE(changed());
+  write("x");
+  EXPECT_TRUE(changed());
+}
+
+TEST_F(FileWatchTest, FollowsALinkToItsFile) {
+  fs::create_directory(directory_ / "elsewhere");
+  const fs::path real = directory_ / "elsewhere" / "real";
+  std::ofstream(real) << "x";
+  fs::create_symlink(real, file_);
+  start();
+  std::ofstream(real) << "y";
+  EXPECT_TRUE(changed());
+  EXPECT_EQ(read_small_file(file_, 10).value(), "y");
+  EXPECT_FALSE(changed(20ms)) << "reading is no change";
+  std::ofstream(real.string() + ".new") << "z";
+  fs::rename(real.string() + ".new", real);
+  EXPECT_TRUE(changed());
+  std::ofstream(real) << "in the new file";
+  EXPECT_TRUE(changed());
+  fs::remove(real);
+  EXPECT_TRUE(changed());
+}
+
+TEST_F(FileWatchTest, FollowsADirectoryLinkThatIsSwapped) {
+  for (const std::string_view version : {"..1", "..2"}) {
+    fs::create_directory(directory_ / version);
+    std::ofstream(directory_ / version / "listeners") << version;
+  }
+  fs::create_directory_symlink("..1", directory_ / "..data");
+  fs::create_symlink("..data/listeners", file_);
+  start();
+  fs::create_directory_symlink("..2", directory_ / "..next");
+  EXPECT_FALSE(changed(20ms));
+  fs::rename(directory_ / "..next", directory_ / "..data");
+  EXPECT_TRUE(changed());
+  EXPECT_EQ(read_small_file(file_, 10).value(), "..2");
+  std::ofstream(directory_ / "..1" / "listeners") << "of old";
+  EXPECT_FALSE(changed(20ms));
+  std::ofstream(directory_ / "..2" / "listeners") << "edited";
+  EXPECT_TRUE(changed());
+}
+
+TEST_F(FileWatchTest, WaitsForWhatALinkNames) {
+  fs::create_symlink(directory_ / "later" / "real", file_);
+  start();
+  EXPECT_FALSE(changed(20ms));
+  fs::create_directory(directory_ / "later");
+  EXPECT_TRUE(changed());
+  std::ofstream(directory_ / "later" / "real") << "x";
+  EXPECT_TRUE(changed());
+}
+
+TEST_F(FileWatchTest, ALoopOfLinksIsSurvived) {
+  fs::create_symlink("listeners", file_);
+  start();
+  EXPECT_FALSE(changed(20ms));
+  fs::remove(file_);
   EXPECT_TRUE(changed());
   write("x");
   EXPECT_TRUE(changed());

@@ -78,4 +78,22 @@ Connection FakeBackend::accept() {
 ClosedPort::ClosedPort()
     : ipv4_(bound_ipv4(0)), ipv6_(bound_ipv6(port_of(ipv4_))), port_(port_of(ipv4_)) {}
 
+FullPort::FullPort() : listener_(bound_ipv4(0)), port_(port_of(listener_)) {
+  if (::listen(listener_.get(), 0) != 0) fail_errno("listen");
+  pollfd connected{};
+  do {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port_);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    UniqueFd& socket =
+        queue_.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
+        errno != EINPROGRESS) {
+      fail_errno("connect");
+    }
+    connected = {socket.get(), POLLOUT, 0};
+  } while (::poll(&connected, 1, 100) > 0);
+}
+
 }  // namespace gondolin::wiretest

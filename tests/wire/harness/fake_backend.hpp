@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/unique_fd.hpp"
 #include "harness/connection.hpp"
@@ -40,6 +41,19 @@ class ClosedPort {
   UniqueFd ipv4_;
   UniqueFd ipv6_;
   std::uint16_t port_ = 0;
+};
+
+// A loopback port that is listened on and whose queue is full: nobody answers a
+// connection to it.
+class FullPort {
+ public:
+  FullPort();
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+
+ private:
+  UniqueFd listener_;
+  std::uint16_t port_ = 0;
+  std::vector<UniqueFd> queue_;
 };
 
 }  // namespace gondolin::wiretest

@@ -40,6 +40,29 @@ rlimit limit_for(const GatewayOptions& options) {
   return limit;
 }
 
+struct StderrEnds {
+  UniqueFd ours;
+  UniqueFd childs;
+};
+
+StderrEnds stderr_ends(StderrTo to) {
+  if (to == StderrTo::kText) {
+    UniqueFd file(::memfd_create("gateway-stderr", MFD_CLOEXEC));
+    UniqueFd same(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
+    return {std::move(file), std::move(same)};
+  }
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw WireFailure("pipe2 failed");
+  StderrEnds pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+  if (to == StderrTo::kGone) {
+    pipe.ours.reset();
+    return pipe;
+  }
+  const std::string filling(static_cast<std::size_t>(::fcntl(ends[1], F_GETPIPE_SZ)), 'x');
+  if (::write(ends[1], filling.data(), filling.size()) < 0) throw WireFailure("write failed");
+  return pipe;
+}
+
 // Everything the child needs is made before the fork.
 Child start(const std::vector<std::string>& arguments, const GatewayOptions& options) {
   const std::string path = program();
@@ -50,14 +73,15 @@ Child start(const std::vector<std::string>& arguments, const GatewayOptions& opt
   const rlimit limit = limit_for(options);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw WireFailure("pipe2 failed");
-  Child child{-1, UniqueFd(ends[0]), UniqueFd(::memfd_create("gateway-stderr", MFD_CLOEXEC))};
+  StderrEnds err = stderr_ends(options.stderr_to);
+  Child child{-1, UniqueFd(ends[0]), std::move(err.ours)};
   UniqueFd write_end(ends[1]);
   child.pid = ::fork();
   if (child.pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::setrlimit(RLIMIT_NOFILE, &limit);
     ::dup2(write_end.get(), STDOUT_FILENO);
-    ::dup2(child.err.get(), STDERR_FILENO);
+    ::dup2(err.childs.get(), STDERR_FILENO);
     ::unsetenv("GONDOLIN_DEBUG");
     ::setenv("ASAN_OPTIONS", "quarantine_size_mb=1", 0);
     for (const auto& [name, value] : options.environment) {
@@ -170,8 +194,8 @@ std::string ListenersFile::read() const {
 
 GatewayProcess::GatewayProcess(const std::filesystem::path& listeners,
                                const GatewayOptions& options) {
-  std::vector<std::string> arguments{"gateway", "--listeners", listeners.string(), "--listen",
-                                     options.listen};
+  std::vector<std::string> arguments{"gateway", "--listeners", listeners.string(), "--listen"};
+  if (options.listen) arguments.push_back(*options.listen);
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   Child child = start(arguments, options);
   pid_ = child.pid;

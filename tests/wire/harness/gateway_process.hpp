@@ -44,12 +44,20 @@ class ListenersFile {
   std::filesystem::path path_;
 };
 
+// What becomes of what the gateway prints on stderr.
+enum class StderrTo {
+  kText,    // stderr_text()
+  kNobody,  // a full pipe that nobody empties
+  kGone,    // a pipe whose reader is gone
+};
+
 struct GatewayOptions {
-  std::string listen = "127.0.0.1:0";
-  std::vector<std::string> arguments;  // behind --listeners and --listen
+  std::optional<std::string> listen = "127.0.0.1:0";  // none: --listen without a value
+  std::vector<std::string> arguments;                 // behind --listeners and --listen
   std::map<std::string, std::string> environment;
   // The hard and soft limit of open descriptors; none gives soft 1,024 under ours.
   std::optional<unsigned long> descriptors;
+  StderrTo stderr_to = StderrTo::kText;
 };
 
 // What a program that ended by itself left behind.
@@ -98,7 +106,7 @@ class GatewayProcess {
 
   pid_t pid_ = -1;
   std::optional<int> exit_code_;
-  UniqueFd err_;  // a memfd that is the child's stderr
+  UniqueFd err_;  // a memfd that is the child's stderr, or the unread end of its pipe
   UniqueFd out_;  // our end of the child's stdout
   Address address_;
   std::string first_line_;
