@@ -29,7 +29,8 @@ ControlServer::ControlServer(Epoll epoll, UniqueFd port, ChildDefaults defaults)
       defaults_(std::move(defaults)),
       port_(
           std::move(port), kWindow, [this](const MuxEvent& event) { on_stream_event(event); },
-          [this] { drop_all(); }) {}
+          [this] { drop_all(); }),
+      files_(port_.mux(), epoll_) {}
 
 Status ControlServer::serve() {
   if (auto added = epoll_.add(port_.port().fd(), kPortEvents, kPortTag); !added) return added;
@@ -48,6 +49,7 @@ Status ControlServer::serve() {
 
 void ControlServer::on_descriptor_event(const epoll_event& event) {
   if (event.data.u64 == kPortTag) return port_.port().on_event();
+  if (FileWorkers::owns(event.data.u64)) return files_.on_descriptor_event(event.data.u64);
   // A process may have gone since epoll looked.
   auto handle = static_cast<std::uint32_t>(event.data.u64);
   auto found = processes_.find(handle);
@@ -62,6 +64,7 @@ void ControlServer::on_stream_event(const MuxEvent& event) {
   if (auto answer = answers_.find(value_of(event.stream)); answer != answers_.end()) {
     return on_answer_event(answer->second, event);
   }
+  if (files_.owns(event.stream)) return files_.on_stream_event(event);
   auto member = members_.find(value_of(event.stream));
   if (member == members_.end()) return;
   auto [handle, role] = member->second;
@@ -86,6 +89,7 @@ void ControlServer::on_answer_event(Outbox& answer, const MuxEvent& event) {
 void ControlServer::drop_all() {
   members_.clear();
   answers_.clear();
+  files_.drop_all();
   std::vector<std::uint32_t> handles;
   for (auto& [handle, running] : processes_)
     handles.push_back(handle);
@@ -151,6 +155,10 @@ void ControlServer::open(StreamId stream, const wire::PowerOffTarget&) {
   answer_done(stream, port_.port().is_socket() ? fail_errno("power off", ENOTSUP) : power_off());
 }
 
+void ControlServer::open(StreamId stream, const wire::FilesTarget&) {
+  files_.open(stream);
+}
+
 void ControlServer::answer_done(StreamId stream, const Status& done) {
   if (!done) return port_.mux().refuse(stream, static_cast<std::uint32_t>(done.error().os_error));
   start_answer(stream).finish();
@@ -172,7 +180,7 @@ void ControlServer::look_after(std::uint32_t handle) {
 }
 
 std::optional<std::chrono::milliseconds> ControlServer::until_next_deadline() const {
-  std::optional<Process::Clock::time_point> next;
+  auto next = files_.next_deadline();
   for (const auto& [handle, running] : processes_) {
     auto deadline = running.process->deadline();
     if (deadline && (!next || *deadline < *next)) next = deadline;
@@ -184,6 +192,7 @@ std::optional<std::chrono::milliseconds> ControlServer::until_next_deadline() co
 
 void ControlServer::meet_deadlines() {
   auto now = Process::Clock::now();
+  files_.meet_deadlines(now);
   std::vector<std::uint32_t> due;
   for (const auto& [handle, running] : processes_) {
     auto deadline = running.process->deadline();

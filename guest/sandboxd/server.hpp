@@ -1,5 +1,5 @@
-// sandboxd: runs programs for the host, tells which ports listen, and does what the
-// host asks of the machine. It serves the control port and nothing else.
+// sandboxd: runs programs for the host, serves its requests about files, tells which
+// ports listen, and does what the host asks of the machine. It serves the control port and nothing else.
 //
 // One thread, one epoll set. A turn of the loop handles the descriptors of programs
 // that have events, then the port, so that what programs wrote leaves in few writes.
@@ -16,6 +16,7 @@
 #include "base/unique_fd.hpp"
 #include "guest/common/epoll.hpp"
 #include "guest/common/mux_port.hpp"
+#include "guest/sandboxd/file_workers.hpp"
 #include "guest/sandboxd/outbox.hpp"
 #include "guest/sandboxd/process.hpp"
 #include "guest/sandboxd/spawn.hpp"
@@ -55,6 +56,7 @@ class ControlServer {
   void open(wire::StreamId stream, const wire::PortsTarget& target);
   void open(wire::StreamId stream, const wire::PrepareTarget& target);
   void open(wire::StreamId stream, const wire::PowerOffTarget& target);
+  void open(wire::StreamId stream, const wire::FilesTarget& target);
   void attach(wire::StreamId stream, std::uint32_t exec, Process::Role role);
   void answer_done(wire::StreamId stream, const Status& done);
   Outbox& start_answer(wire::StreamId stream);
@@ -67,6 +69,7 @@ class ControlServer {
   Epoll epoll_;
   ChildDefaults defaults_;
   MuxPort port_;
+  FileWorkers files_;
   std::uint32_t last_handle_ = 0;
   std::unordered_map<std::uint32_t, Running> processes_;  // by handle
   std::unordered_map<std::uint32_t, Member> members_;     // by stream id

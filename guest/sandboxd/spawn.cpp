@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "guest/sandboxd/environment.hpp"
+#include "guest/sandboxd/pipe.hpp"
 
 namespace gondolin::guest {
 namespace {
@@ -153,21 +154,6 @@ tl::unexpected<Error> describe_failure(const Plan& plan, const std::string& comm
     default:
       return cannot_start("cannot set up the program: " + reason, plan.os_error);
   }
-}
-
-struct Pipe {
-  UniqueFd read_end;
-  UniqueFd write_end;
-};
-
-Result<Pipe> make_pipe() {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return cannot_start("no pipe can be made", errno);
-  return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
-void set_nonblocking(const UniqueFd& fd) {
-  ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
 }
 
 // The program's ends, kept open until it has them.

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -55,6 +56,31 @@ class Outcome {
 
  private:
   std::variant<T, ApiError> state_;
+};
+
+// The same of a call that gives nothing.
+template <>
+class Outcome<void> {
+ public:
+  // Success.
+  Outcome() = default;
+  // Failure.
+  Outcome(ApiError error) : error_(std::move(error)) {}
+
+  // Whether it succeeded.
+  [[nodiscard]] bool ok() const { return !error_; }
+  // The same, for `if (outcome)`.
+  explicit operator bool() const { return ok(); }
+
+  // Throws the error if there is one.
+  void value() const {
+    if (error_) throw ApiError(*error_);
+  }
+  // The error; only where there is one.
+  [[nodiscard]] const ApiError& error() const { return *error_; }
+
+ private:
+  std::optional<ApiError> error_;
 };
 
 // What is called when the call is done.

@@ -22,14 +22,18 @@ enum class ApiErrorCode {
 class GONDOLIN_API ApiError : public std::runtime_error {
  public:
   // `message` becomes what().
-  ApiError(ApiErrorCode code, const std::string& message)
-      : std::runtime_error(message), code_(code) {}
+  ApiError(ApiErrorCode code, const std::string& message, int os_error = 0)
+      : std::runtime_error(message), code_(code), os_error_(os_error) {}
 
   // What went wrong, to act upon.
   [[nodiscard]] ApiErrorCode code() const { return code_; }
+  // The errno behind it (ENOENT, EEXIST, …), where the operating system of the guest or of
+  // the host gave one; 0 otherwise.
+  [[nodiscard]] int os_error() const { return os_error_; }
 
  private:
   ApiErrorCode code_;
+  int os_error_;
 };
 
 }  // namespace gondolin

@@ -26,7 +26,7 @@ ApiErrorCode to_api_code(ErrorCode code) {
 }
 
 void throw_error(const Error& error) {
-  throw ApiError(to_api_code(error.code), error.message);
+  throw ApiError(to_api_code(error.code), error.message, error.os_error);
 }
 
 DebugLog make_debug_log(const DebugOptions& options) {

@@ -60,7 +60,12 @@ void run_async(LoopThread& loop, Work work, Completion<T> done) {
   spawn(loop.executor(), [work = std::move(work), promise]() -> Awaitable<void> {
     std::optional<Outcome<T>> outcome;
     try {
-      outcome.emplace(co_await work());
+      if constexpr (std::is_void_v<T>) {
+        co_await work();
+        outcome.emplace();
+      } else {
+        outcome.emplace(co_await work());
+      }
     } catch (...) {
       outcome.emplace(current_api_error());
     }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "io/stream.hpp"
+#include "vm/guest_files.hpp"
 #include "vm/mux_channel.hpp"
 #include "wire/control.hpp"
 
@@ -89,6 +90,9 @@ class ControlClient {
   // The TCP ports that listen in the guest, sorted by port, then address.
   [[nodiscard]] Awaitable<Result<std::vector<wire::ListeningPort>>> listening_ports(
       std::chrono::milliseconds deadline = std::chrono::seconds(2));
+
+  // The guest's files.
+  [[nodiscard]] GuestFiles files() const { return GuestFiles(channel_); }
 
   // Gives a guest its clock, entropy and names; see wire::PrepareTarget.
   [[nodiscard]] Awaitable<Status> prepare(const wire::PrepareTarget& target,

@@ -10,8 +10,6 @@
 namespace gondolin::wire {
 namespace {
 
-constexpr std::size_t kLengthSize = 4;
-
 enum class TargetTag : std::uint8_t {
   kExec = 1,
   kStdio = 2,
@@ -19,6 +17,7 @@ enum class TargetTag : std::uint8_t {
   kPorts = 4,
   kPrepare = 5,
   kPowerOff = 6,
+  kFiles = 7,
 };
 
 enum class MessageTag : std::uint8_t {
@@ -61,6 +60,7 @@ struct TargetWriter {
     to.string(target.machine_id);
   }
   void operator()(const PowerOffTarget&) const { put_tag(to, TargetTag::kPowerOff); }
+  void operator()(const FilesTarget&) const { put_tag(to, TargetTag::kFiles); }
 };
 
 bool is_machine_id(const std::string& text) {
@@ -94,6 +94,8 @@ ControlTarget read_target(ByteReader& from) {
       return read_prepare(from);
     case TargetTag::kPowerOff:
       return PowerOffTarget{};
+    case TargetTag::kFiles:
+      return FilesTarget{};
   }
   from.fail();
   return {};
@@ -270,33 +272,13 @@ Result<ByteBuffer> encode_message(const ControlMessage& message) {
   return bytes;
 }
 
-Result<std::size_t> MessageReader::feed(Bytes input) {
-  std::size_t taken = 0;
-  auto fill_to = [&](std::size_t size) {
-    if (buffer_.size() >= size) return;
-    std::size_t count = std::min(size - buffer_.size(), input.size() - taken);
-    Bytes piece = input.subspan(taken, count);
-    buffer_.insert(buffer_.end(), piece.begin(), piece.end());
-    taken += count;
-  };
-  fill_to(kLengthSize);
-  if (buffer_.size() < kLengthSize) return taken;
-  std::size_t length = load_u32(buffer_);
-  if (length == 0 || length > kMaxMessage) {
-    return fail(ErrorCode::kProtocol, "control message of " + std::to_string(length) + " bytes");
-  }
-  fill_to(kLengthSize + length);
-  return taken;
-}
-
 Result<std::optional<ControlMessage>> MessageReader::next() {
-  if (buffer_.size() < kLengthSize) return std::nullopt;
-  std::size_t length = load_u32(buffer_);
-  if (buffer_.size() < kLengthSize + length) return std::nullopt;
-  ByteReader reader(Bytes(buffer_).subspan(kLengthSize));
+  auto whole = cutter_.whole();
+  if (!whole) return std::nullopt;
+  ByteReader reader(*whole);
   ControlMessage message = read_message(reader);
   if (!reader.complete()) return fail(ErrorCode::kProtocol, "malformed control message");
-  buffer_.clear();
+  cutter_.drop();
   return message;
 }
 

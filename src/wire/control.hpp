@@ -33,6 +33,7 @@
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
+#include "wire/message_cutter.hpp"
 
 namespace gondolin::wire {
 
@@ -64,11 +65,14 @@ struct PrepareTarget {
 struct PowerOffTarget {  // the VM goes down, in order
   bool operator==(const PowerOffTarget&) const = default;
 };
+struct FilesTarget {  // one request about files and its answer: wire/files.hpp
+  bool operator==(const FilesTarget&) const = default;
+};
 
 inline constexpr std::size_t kMaxEntropy = 512;
 
-using ControlTarget =
-    std::variant<ExecTarget, StdioTarget, StderrTarget, PortsTarget, PrepareTarget, PowerOffTarget>;
+using ControlTarget = std::variant<ExecTarget, StdioTarget, StderrTarget, PortsTarget,
+                                   PrepareTarget, PowerOffTarget, FilesTarget>;
 
 [[nodiscard]] ByteBuffer encode_target(const ControlTarget& target);
 [[nodiscard]] Result<ControlTarget> decode_target(Bytes payload);
@@ -152,20 +156,20 @@ inline constexpr std::size_t kMaxMessage = 2 * 1024 * 1024;
 // kInvalidArgument when a string holds NUL.
 [[nodiscard]] Result<ByteBuffer> encode_message(const ControlMessage& message);
 
-// Collects the bytes of one direction of a stream and cuts them into messages.
-// Holds at most one message, whose memory grows with what has really arrived.
+// Cuts one direction of a stream into messages. Holds at most one, whose memory grows
+// with what has really arrived.
 class MessageReader {
  public:
   // Takes the bytes of `input` that belong to the current message, up to its end,
   // and returns how many those were; call next() when that was less than all.
-  [[nodiscard]] Result<std::size_t> feed(Bytes input);
+  [[nodiscard]] Result<std::size_t> feed(Bytes input) { return cutter_.feed(input); }
   // The message, once it is complete. kProtocol when it is malformed.
   [[nodiscard]] Result<std::optional<ControlMessage>> next();
   // Whether the stream may end here: no message has begun.
-  [[nodiscard]] bool idle() const { return buffer_.empty(); }
+  [[nodiscard]] bool idle() const { return cutter_.idle(); }
 
  private:
-  ByteBuffer buffer_;
+  MessageCutter cutter_{kMaxMessage};
 };
 
 }  // namespace gondolin::wire

@@ -27,7 +27,7 @@
 
 namespace gondolin::wire {
 
-inline constexpr std::uint8_t kProtocolVersion = 1;
+inline constexpr std::uint8_t kProtocolVersion = 2;
 inline constexpr std::size_t kHeaderSize = 12;
 // Linux queues at most 32 KiB of one write(2) to a virtio-serial port as a unit.
 inline constexpr std::size_t kMaxFrame = 32 * 1024;

@@ -20,7 +20,8 @@ std::vector<ControlTarget> every_target() {
                         .hostname = "box",
                         .machine_id = "0123456789abcdef0123456789abcdef"},
           PrepareTarget{},
-          PowerOffTarget{}};
+          PowerOffTarget{},
+          FilesTarget{}};
 }
 
 std::vector<ControlMessage> every_message() {

@@ -91,7 +91,7 @@ TEST(Link, AnotherProtocolVersionIsNamed) {
   feed(host, encode_greeting(FrameType::kHello, {.nonce = nonce_of(1), .version = 9, .window = 1}));
   auto event = host.next();
   ASSERT_FALSE(event.has_value());
-  EXPECT_THAT(event.error().message, testing::HasSubstr("version 9, this end 1"));
+  EXPECT_THAT(event.error().message, testing::HasSubstr("version 9, this end 2"));
 }
 
 TEST(Link, FramesOfTheWrongEndAreProtocolErrors) {
