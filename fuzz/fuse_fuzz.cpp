@@ -98,12 +98,12 @@ class HostileGuest {
 
   // --- messages ----------------------------------------------------------------
 
-  static constexpr std::array<std::uint32_t, 26> kOpcodes = {
+  static constexpr std::array<std::uint32_t, 28> kOpcodes = {
       FUSE_LOOKUP,  FUSE_FORGET,  FUSE_GETATTR,      FUSE_SETATTR, FUSE_MKDIR,      FUSE_UNLINK,
       FUSE_RMDIR,   FUSE_RENAME,  FUSE_RENAME2,      FUSE_OPEN,    FUSE_READ,       FUSE_WRITE,
       FUSE_STATFS,  FUSE_RELEASE, FUSE_FSYNC,        FUSE_FLUSH,   FUSE_INIT,       FUSE_OPENDIR,
       FUSE_READDIR, FUSE_CREATE,  FUSE_BATCH_FORGET, FUSE_DESTROY, FUSE_RELEASEDIR, FUSE_INTERRUPT,
-      FUSE_OPEN,    FUSE_WRITE};
+      FUSE_OPEN,    FUSE_WRITE,   FUSE_SYMLINK,      FUSE_READLINK};
 
   std::string name() {
     static constexpr std::array<const char*, 5> kNames = {"listeners", "status", "a", "b",
@@ -141,6 +141,8 @@ class HostileGuest {
         return raw(fuse_getattr_in{});
       case FUSE_SETATTR:
         return setattr_body();
+      case FUSE_SYMLINK:
+        return name() + data_.ConsumeRandomLengthString(20) + '\0';
       case FUSE_MKDIR:
         return raw(fuse_mkdir_in{}) + name();
       case FUSE_RENAME:

@@ -2,8 +2,8 @@
 //
 // The kernel starts it as /init in the initramfs. It loads the modules that reach
 // the disk, makes the image's file system under a tmpfs overlay the root, starts
-// sandboxd, sandboxfs and sandboxingress, and looks after them until the machine
-// is turned off. It must never exit: the kernel panics when PID 1 does. When the
+// sandboxd, sandboxfs, sandboxingress and sandboxmounts, and looks after them until
+// the machine is turned off. It must never exit: the kernel panics when PID 1 does. When the
 // machine cannot start it says why on the console and stops the machine, so that
 // the host sees an end and not a hang.
 
@@ -53,7 +53,7 @@ void raise_limits(const Console& console) {
     console.error(written.error().message);
 
   Supervisor supervisor(std::move(*initramfs), console);
-  for (const char* daemon : {"sandboxd", "sandboxfs", "sandboxingress"})
+  for (const char* daemon : {"sandboxd", "sandboxfs", "sandboxingress", "sandboxmounts"})
     supervisor.add(daemon);
   console.debug("starting the daemons");
   supervisor.run();

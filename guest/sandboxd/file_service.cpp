@@ -73,8 +73,8 @@ struct Service {
     std::uint64_t left = request.length;
     for (std::uint64_t offset = request.offset; left > 0;) {
       wire::FileData data{.bytes = ByteBuffer(std::min<std::uint64_t>(left, wire::kMaxFileData))};
-      const ssize_t count = ::pread(file->fd.get(), data.bytes.data(), data.bytes.size(),
-                                    static_cast<off_t>(offset));
+      const ssize_t count =
+          ::pread(file->fd.get(), data.bytes.data(), data.bytes.size(), static_cast<off_t>(offset));
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) return last_error();
       if (count == 0) break;

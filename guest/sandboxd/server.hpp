@@ -1,5 +1,6 @@
 // sandboxd: runs programs for the host, serves its requests about files, tells which
-// ports listen, and does what the host asks of the machine. It serves the control port and nothing else.
+// ports listen, and does what the host asks of the machine. It serves the control port and nothing
+// else.
 //
 // One thread, one epoll set. A turn of the loop handles the descriptors of programs
 // that have events, then the port, so that what programs wrote leaves in few writes.

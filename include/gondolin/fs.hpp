@@ -45,19 +45,19 @@ enum class FileType {
 
 // What is known of a file, a directory or a link.
 struct FileInfo {
-  FileType type = FileType::kFile;
-  std::uint32_t permissions = 0;  // as chmod takes them: 0644, with 04000 and so on
-  std::uint32_t uid = 0;          // the owner
-  std::uint32_t gid = 0;          // the group
-  std::uint64_t size = 0;         // bytes
-  std::chrono::sys_time<std::chrono::nanoseconds> modified{};
-  std::string link_target{};  // of kSymlink: what is written in it
+  FileType type = FileType::kFile;  // what it is
+  std::uint32_t permissions = 0;    // as chmod takes them: 0644, with 04000 and so on
+  std::uint32_t uid = 0;            // the owner
+  std::uint32_t gid = 0;            // the group
+  std::uint64_t size = 0;           // bytes
+  std::chrono::sys_time<std::chrono::nanoseconds> modified{};  // its content, last
+  std::string link_target{};                                   // of kSymlink: what is written in it
 };
 
 // One name in a directory.
 struct FileEntry {
-  std::string name;
-  FileType type = FileType::kFile;
+  std::string name;                 // any bytes but "/" and NUL
+  FileType type = FileType::kFile;  // what it stands for, of a link the link itself
 
   bool operator==(const FileEntry&) const = default;
 };
@@ -65,6 +65,7 @@ struct FileEntry {
 // Whether stat() looks at what a symbolic link leads to, or at the link.
 enum class SymlinkMode { kFollow, kItself };
 
+// What to read of a file.
 struct FileReadOptions {
   std::uint64_t offset = 0;               // where to begin, in bytes
   std::optional<std::uint64_t> length{};  // bytes to read at most; none is to the end
@@ -85,23 +86,27 @@ enum class FileWriteMode {
   kAtomic,
 };
 
+// How to write a file.
 struct FileWriteOptions {
-  FileWriteMode mode = FileWriteMode::kReplace;
+  FileWriteMode mode = FileWriteMode::kReplace;  // what it does to a file that exists
   // Of a file that is made, exactly (no umask); 0644 if not given. For kAtomic also of one
   // that is replaced.
   std::optional<std::uint32_t> permissions{};
 };
 
+// How to make a directory.
 struct MakeDirectoryOptions {
   // Makes what is missing above it too, with 0755, and takes one that exists for success.
   bool recursive = false;
   std::uint32_t permissions = 0755;  // exactly, no umask
 };
 
+// How to rename.
 struct RenameOptions {
   bool replace = true;  // false: EEXIST when there is something by the new name
 };
 
+// What to remove, and what not.
 struct RemoveOptions {
   // A directory is removed with all that is in it. Links in it are removed, not followed;
   // it stops with EBUSY at what something is mounted on, and "/" itself stays.

@@ -29,8 +29,8 @@ inline constexpr char kDefaultImage[] = "default:latest";
 struct ImageStoreOptions {
   // Default: $GONDOLIN_IMAGE_STORE, else ${XDG_CACHE_HOME:-~/.cache}/gondolin/images.
   std::filesystem::path store;
-  // The directory of the guest programs init, sandboxd, sandboxfs and
-  // sandboxingress. Default: $GONDOLIN_GUEST_DIR, else ../guest (build tree) or
+  // The directory of the guest programs init, sandboxd, sandboxfs,
+  // sandboxingress and sandboxmounts. Default: $GONDOLIN_GUEST_DIR, else ../guest (build tree) or
   // ../libexec/gondolin (installed) beside the directory of the running program, else
   // ../libexec/gondolin beside that of the shared library, else where `cmake --install`
   // puts them.

@@ -17,9 +17,11 @@
 #include "gondolin/async.hpp"
 #include "gondolin/debug.hpp"
 #include "gondolin/export.hpp"
+#include "gondolin/fs.hpp"
 #include "gondolin/image.hpp"
 #include "gondolin/ingress.hpp"
 #include "gondolin/process.hpp"
+#include "gondolin/vfs.hpp"
 
 namespace gondolin {
 
@@ -56,6 +58,10 @@ struct VmOptions {
   unsigned cpus = 2;                             // virtual CPUs, 1 to 64
   Accelerator accelerator = Accelerator::kAuto;  // what executes its instructions
   StartFrom start_from = StartFrom::kTemplate;   // how it comes to life
+  // Directories of the guest that providers of this program serve; see vfs.hpp. They are
+  // there before create() returns. One that covers /etc/gondolin, or a part of it, makes
+  // enable_ingress() fail.
+  std::vector<VfsMount> mounts;
   // Hears of what happens to the VM, during create() too.
   std::function<void(const VmEvent&)> on_event;
   DebugOptions debug;  // off by default
@@ -122,8 +128,11 @@ class GONDOLIN_API Vm {
   void async_wait_for_port(std::uint16_t port, std::chrono::milliseconds timeout,
                            std::stop_token cancel, Completion<ListeningPort> done);
 
+  // The files in the guest; see fs.hpp. Does not block.
+  [[nodiscard]] GuestFs fs();
+
   // Starts the ingress gateway; one per VM at a time. Routes are read from
-  // /etc/gondolin/listeners inside the guest.
+  // /etc/gondolin/listeners inside the guest. kInvalidArgument when a mount covers that.
   [[nodiscard]] Ingress enable_ingress(const IngressOptions& options);
 
   // The routes in force, whether the gateway is open or not.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/convert.hpp"
+#include "api/fs_impl.hpp"
 #include "api/hooks.hpp"
 #include "api/ingress_impl.hpp"
 #include "api/ports.hpp"
@@ -231,7 +232,12 @@ void Vm::async_wait_for_port(std::uint16_t port, std::chrono::milliseconds timeo
                  std::move(done));
 }
 
+GuestFs Vm::fs() {
+  return GuestFs(std::make_shared<GuestFs::Impl>(impl_->state));
+}
+
 Ingress Vm::enable_ingress(const IngressOptions& options) {
+  impl_->state->check_ingress_possible();
   auto ingress = std::make_unique<VmIngress>(impl_->state, options.hooks);
   ingress->open(options);
   return Ingress(std::move(ingress));

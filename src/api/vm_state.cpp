@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "api/convert.hpp"
+#include "api/mounts.hpp"
 #include "api/promise.hpp"
 #include "gondolin/image.hpp"
 #include "vm/template_store.hpp"
@@ -48,10 +49,15 @@ vm::AcceleratorChoice to_choice(Accelerator accelerator) {
   return vm::AcceleratorChoice::kAuto;
 }
 
+VmOptions with_checked_mounts(VmOptions options) {
+  options.mounts = checked_mounts(std::move(options.mounts));
+  return options;
+}
+
 }  // namespace
 
 VmState::VmState(VmOptions options)
-    : options_(std::move(options)), log_(make_debug_log(options_.debug)) {
+    : options_(with_checked_mounts(std::move(options))), log_(make_debug_log(options_.debug)) {
   try {
     std::stop_callback cancelled(options_.cancel, [this] { loop_.stop(); });
     boot();
@@ -84,6 +90,27 @@ VmState::~VmState() {
 void VmState::stop_loop() {
   loop_.stop();
   if (config_) config_->detach();
+  for (const auto& mount : mounts_)
+    mount->stop();
+}
+
+void VmState::check_ingress_possible() const {
+  auto covering = covers_config(options_.mounts);
+  if (!covering) return;
+  throw ApiError(ApiErrorCode::kInvalidArgument,
+                 "ingress needs the guest's /etc/gondolin, which the mount at " + *covering +
+                     " covers: mount it elsewhere");
+}
+
+std::vector<vm::GuestMount> VmState::make_mounts(const asio::any_io_executor& executor) {
+  std::vector<vm::GuestMount> list;
+  for (const VfsMount& mount : options_.mounts) {
+    mounts_.push_back(std::make_shared<ThreadedProvider>(executor, mount, log_));
+    const auto access = mount.access == VfsAccess::kReadOnly ? wire::MountAccess::kReadOnly
+                                                             : wire::MountAccess::kReadWrite;
+    list.push_back({.target = {.path = mount.path, .access = access}, .provider = mounts_.back()});
+  }
+  return list;
 }
 
 void VmState::boot() {
@@ -103,6 +130,7 @@ void VmState::boot() {
                          ? vm::TemplateStore::default_directory()
                          : std::nullopt,
         .config = std::shared_ptr<vfs::Provider>(self.config_, &self.config_->files()),
+        .mounts = self.make_mounts(executor),
     };
     auto sink = [&wanted](const vm::VmEvent& event) {
       if (wanted.on_event) wanted.on_event({to_api_kind(event.kind), event.message});

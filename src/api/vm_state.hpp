@@ -7,11 +7,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include <boost/asio/steady_timer.hpp>
 
 #include "api/guest_config.hpp"
 #include "api/loop_thread.hpp"
+#include "api/threaded_provider.hpp"
 #include "base/debug_log.hpp"
 #include "gondolin/vm.hpp"
 #include "ingress/gateway.hpp"
@@ -34,6 +36,9 @@ class VmState : public std::enable_shared_from_this<VmState> {
   // Becomes true, on the loop's thread, when the VM is closed.
   [[nodiscard]] std::shared_ptr<const bool> closed() const { return closed_; }
 
+  // Throws kInvalidArgument when a mount covers /etc/gondolin.
+  void check_ingress_possible() const;
+
   // --- on the loop's thread -------------------------------------------------
   // Throws kCancelled when the VM was closed.
   [[nodiscard]] vm::Vm& vm();
@@ -52,6 +57,7 @@ class VmState : public std::enable_shared_from_this<VmState> {
  private:
   explicit VmState(VmOptions options);
   void boot();
+  [[nodiscard]] std::vector<vm::GuestMount> make_mounts(const asio::any_io_executor& executor);
   [[nodiscard]] Awaitable<void> end();
   void stop_loop();
 
@@ -60,6 +66,7 @@ class VmState : public std::enable_shared_from_this<VmState> {
   // Before the loop, so that coroutines that were cut off, and end with the loop,
   // still find it.
   std::shared_ptr<GuestConfig> config_;
+  std::vector<std::shared_ptr<ThreadedProvider>> mounts_;
   LoopThread loop_;
   // On the loop; destroyed after it has stopped.
   std::unique_ptr<vm::Vm> vm_;

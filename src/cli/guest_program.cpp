@@ -4,6 +4,7 @@
 
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
 
 #include "cli/confinement.hpp"
@@ -89,18 +90,20 @@ Process start_first(Vm& vm, const ExecOptions& base,
   }
 }
 
-// To be called when every thread and process that there will be is there.
-void confine_session(Vm& vm) {
+// To be called when every thread and process that there will be is there. `more` is what
+// this session needs beside what all do.
+void confine_session(Vm& vm, std::span<const AllowedCall> more) {
   if (!confinement_wanted()) return;
   try {
-    confine_calls({kServingCalls, kSessionCalls, calls_to_end_children()});
+    confine_calls({kServingCalls, kSessionCalls, calls_to_end_children(), more});
   } catch (...) {
     vm.close();  // or the threads would go on
     throw;
   }
 }
 
-int pump_to_the_end(Conductor& conductor, Vm& vm, Process& process, Foreground foreground) {
+int pump_to_the_end(Conductor& conductor, Vm& vm, Process& process, Foreground foreground,
+                    std::span<const AllowedCall> more_calls) {
   std::optional<RawTerminal> raw;
   StdioPump::Options pump;
   if (foreground == Foreground::kTerminal) {
@@ -112,7 +115,7 @@ int pump_to_the_end(Conductor& conductor, Vm& vm, Process& process, Foreground f
   std::optional<int> status;
   {
     StdioPump pumping(process, pump);
-    confine_session(vm);
+    confine_session(vm, more_calls);
     try {
       status = process.wait().shell_status();
     } catch (const ApiError& error) {
@@ -146,7 +149,9 @@ int run_guest_program(const VmArguments& arguments,
     VmSession session = start_vm(arguments, ingress, conductor.cancel_token());
     if (foreground == Foreground::kTerminal) options.terminal = terminal_size();
     Process process = start_first(session.vm, options, programs);
-    return pump_to_the_end(conductor, session.vm, process, foreground);
+    std::span<const AllowedCall> more_calls;
+    if (!arguments.mounts.empty()) more_calls = kMountCalls;
+    return pump_to_the_end(conductor, session.vm, process, foreground, more_calls);
   } catch (const ApiError& error) {
     if (error.code() != ApiErrorCode::kCancelled || conductor.ended_by() == 0) throw;
     return 128 + conductor.ended_by();

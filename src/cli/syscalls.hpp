@@ -1,7 +1,8 @@
 // The system calls that `gondolin gateway`, `exec` and `bash` need once they serve, and who
 // needs them. The seccomp filters are made of these lists (src/cli/confinement.cpp): what is
 // not on the lists of a command fails with EPERM. Nothing here can start a program or a
-// thread, make memory executable, open a file for writing or bind a port.
+// thread, make memory executable or bind a port, nor, without --mount, open a file for
+// writing.
 #pragma once
 
 #include <fcntl.h>
@@ -115,6 +116,15 @@ inline constexpr AllowedCall kSessionCalls[] = {
     {"ioctl", {{{1, kWholeArgument, TIOCGWINSZ}}}},
     {"fstat"},   // of standard output, before its first byte
     {"getuid"},  // in answers to the guest's file system
+};
+
+// The same with --mount: the files of the directories that the guest is shown
+// (api/host_directory). openat2 alone opens, always beneath such a directory, but that is
+// our word for it: the filter cannot see its second argument.
+inline constexpr AllowedCall kMountCalls[] = {
+    {"openat2"},   {"newfstatat"}, {"getdents64"}, {"lseek"},     {"pread64"}, {"pwrite64"},
+    {"fsync"},     {"ftruncate"},  {"fchmodat"},   {"utimensat"}, {"mkdirat"}, {"unlinkat"},
+    {"renameat2"}, {"readlinkat"}, {"symlinkat"},  {"fstatfs"},
 };
 
 }  // namespace gondolin::cli

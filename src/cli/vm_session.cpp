@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "cli/image_progress.hpp"
@@ -16,6 +17,27 @@ namespace {
 
 const std::map<std::string, Accelerator> kAccelerators = {
     {"auto", Accelerator::kAuto}, {"kvm", Accelerator::kKvm}, {"tcg", Accelerator::kTcg}};
+
+[[noreturn]] void refuse_mount(const std::string& value, const std::string& why) {
+  throw CommandError("Invalid --mount value: " + value + " (" + why + ")");
+}
+
+// The guest's path begins at the last ":/", so that the host's may have colons in it.
+VfsMount parse_mount(const std::string& value) {
+  std::string rest = value;
+  VfsMount mount;
+  if (rest.ends_with(":ro")) mount.access = VfsAccess::kReadOnly;
+  if (rest.ends_with(":ro") || rest.ends_with(":rw")) rest.resize(rest.size() - 3);
+  const std::size_t colon = rest.rfind(":/");
+  if (colon == rest.npos || colon == 0) refuse_mount(value, "write HOST:/GUEST or HOST:/GUEST:ro");
+  mount.path = rest.substr(colon + 1);
+  try {
+    mount.provider = std::make_shared<HostDirectory>(rest.substr(0, colon), mount.access);
+  } catch (const ApiError& error) {
+    refuse_mount(value, error.what());
+  }
+  return mount;
+}
 
 Ingress announce_gateway(Vm& vm, const IngressOptions& options) {
   Ingress ingress = vm.enable_ingress(options);
@@ -49,6 +71,13 @@ void add_vm_options(CLI::App& command, VmArguments& arguments) {
       "Boot the VM from the start instead of from its template");
   command.add_option("--env", arguments.environment, "Set a variable in the program's environment")
       ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->take_all();
+  command
+      .add_option("--mount", arguments.mounts,
+                  "Show the directory HOST of this machine at GUEST in the VM;\n"
+                  "changes go both ways, unless :ro is behind it")
+      ->type_name("HOST:GUEST[:ro]")
       ->expected(1)
       ->take_all();
   command.add_option("--cwd", arguments.cwd, "Directory to start the program in")
@@ -96,6 +125,8 @@ VmSession start_vm(const VmArguments& arguments, const std::optional<IngressOpti
   options.cpus = arguments.cpus;
   options.accelerator = arguments.accelerator;
   options.start_from = arguments.start_from;
+  for (const std::string& value : arguments.mounts)
+    options.mounts.push_back(parse_mount(value));
   options.on_event = [](const VmEvent& event) { print_notice("gondolin: " + event.message); };
   options.debug = debug_options_from_environment();
   options.cancel = cancel;

@@ -22,6 +22,7 @@ struct VmArguments {
   StartFrom start_from = StartFrom::kTemplate;
   std::vector<std::string> environment;  // NAME=VALUE
   std::string cwd;
+  std::vector<std::string> mounts;  // HOST:GUEST[:ro]
   // Set by --listen; "" when it had no value.
   std::optional<std::string> listen;
   std::vector<std::string> ingress_hosts;

@@ -10,7 +10,8 @@
 namespace gondolin::image {
 namespace {
 
-constexpr std::string_view kPrograms[] = {"init", "sandboxd", "sandboxfs", "sandboxingress"};
+constexpr std::string_view kPrograms[] = {"init", "sandboxd", "sandboxfs", "sandboxingress",
+                                          "sandboxmounts"};
 
 }  // namespace
 

@@ -12,8 +12,8 @@
 
 namespace gondolin::image {
 
-// The content of each program by its name: init, sandboxd, sandboxfs and
-// sandboxingress.
+// The content of each program by its name: init, sandboxd, sandboxfs,
+// sandboxingress and sandboxmounts.
 using GuestPrograms = std::map<std::string, std::string>;
 
 // kNotFound names the program that is missing and where it was looked for.

@@ -4,7 +4,7 @@
 //
 // - A fixed part of the size the kernel sends from protocol 7.23 on (older ones are
 //   refused at INIT), which libfuse casts to the struct of that opcode.
-// - Names, which libfuse finds with strlen().
+// - Names, and the targets of symbolic links, which libfuse finds with strlen().
 // - WRITE's data, whose size is a field of the message, and BATCH_FORGET's entries,
 //   whose count is one.
 //
@@ -29,8 +29,9 @@ namespace {
 constexpr std::uint32_t kOldestMinor = 23;
 constexpr std::size_t kOldInitSize = offsetof(fuse_init_in, flags2);
 constexpr std::size_t kMaxName = 255;
+constexpr std::size_t kMaxTarget = 4095;
 
-enum class Tail : std::uint8_t { kNothing, kName, kTwoNames, kWriteData, kForgets };
+enum class Tail : std::uint8_t { kNothing, kName, kTwoNames, kNameAndTarget, kWriteData, kForgets };
 
 struct Rule {
   std::uint32_t opcode;
@@ -50,7 +51,8 @@ constexpr std::array kRules = {
     Rule{FUSE_FORGET, "FORGET", sizeof(fuse_forget_in)},
     Rule{FUSE_GETATTR, "GETATTR", sizeof(fuse_getattr_in)},
     Rule{FUSE_SETATTR, "SETATTR", sizeof(fuse_setattr_in)},
-    answered(FUSE_SYMLINK, "SYMLINK", EPERM),
+    Rule{FUSE_READLINK, "READLINK", 0},
+    Rule{FUSE_SYMLINK, "SYMLINK", 0, Tail::kNameAndTarget},
     answered(FUSE_MKNOD, "MKNOD", EPERM),
     Rule{FUSE_MKDIR, "MKDIR", sizeof(fuse_mkdir_in), Tail::kName},
     Rule{FUSE_UNLINK, "UNLINK", 0, Tail::kName},
@@ -105,6 +107,13 @@ int take_name(std::string_view& rest) {
   return 0;
 }
 
+// The same for the target of a symbolic link, which is any text.
+int take_target(std::string_view rest) {
+  const std::size_t length = rest.find('\0');
+  if (length == std::string_view::npos || length == 0) return EINVAL;
+  return length > kMaxTarget ? ENAMETOOLONG : 0;
+}
+
 // Whether what follows the fixed part is all there: 0, or the errno to answer.
 int check_tail(Tail tail, Bytes body, std::size_t fixed) {
   std::string_view rest = as_text(body.subspan(fixed));
@@ -116,6 +125,9 @@ int check_tail(Tail tail, Bytes body, std::size_t fixed) {
     case Tail::kTwoNames:
       if (int error = take_name(rest)) return error;
       return take_name(rest);
+    case Tail::kNameAndTarget:
+      if (int error = take_name(rest)) return error;
+      return take_target(rest);
     case Tail::kWriteData:
       return load<fuse_write_in>(body).size > rest.size() ? EINVAL : 0;
     case Tail::kForgets:

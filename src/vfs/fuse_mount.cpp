@@ -46,7 +46,15 @@ Time now() {
 }
 
 mode_t type_bits(NodeKind kind) {
-  return kind == NodeKind::kDirectory ? S_IFDIR : S_IFREG;
+  switch (kind) {
+    case NodeKind::kDirectory:
+      return S_IFDIR;
+    case NodeKind::kSymlink:
+      return S_IFLNK;
+    case NodeKind::kFile:
+      break;
+  }
+  return S_IFREG;
 }
 
 struct stat to_stat(const Attributes& attributes) {
@@ -146,6 +154,11 @@ void reply_written(FuseMount&, fuse_req_t request, Outcome<std::size_t> outcome)
 void reply_done(FuseMount&, fuse_req_t request, Outcome<void> outcome) {
   if (!outcome) return reply_error(request, outcome.error());
   fuse_reply_err(request, 0);
+}
+
+void reply_target(FuseMount&, fuse_req_t request, Outcome<std::string> outcome) {
+  if (!outcome) return reply_error(request, outcome.error());
+  fuse_reply_readlink(request, outcome->c_str());
 }
 
 void reply_usage(FuseMount&, fuse_req_t request, Outcome<FileSystemUsage> outcome) {
@@ -255,6 +268,19 @@ void on_mkdir(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mo
   serve(request, [&](FuseMount& mount) {
     mount.provider().mkdir(NodeId{parent}, name, mode & 07777, caller_of(request),
                            mount.owe<Attributes>(request, reply_entry));
+  });
+}
+
+void on_readlink(fuse_req_t request, fuse_ino_t node) {
+  serve(request, [&](FuseMount& mount) {
+    mount.provider().readlink(NodeId{node}, mount.owe<std::string>(request, reply_target));
+  });
+}
+
+void on_symlink(fuse_req_t request, const char* target, fuse_ino_t parent, const char* name) {
+  serve(request, [&](FuseMount& mount) {
+    mount.provider().symlink(NodeId{parent}, name, target, caller_of(request),
+                             mount.owe<Attributes>(request, reply_entry));
   });
 }
 
@@ -372,6 +398,8 @@ fuse_lowlevel_ops operations() {
   ops.setattr = on_setattr;
   ops.create = on_create;
   ops.mkdir = on_mkdir;
+  ops.readlink = on_readlink;
+  ops.symlink = on_symlink;
   ops.unlink = on_unlink;
   ops.rmdir = on_rmdir;
   ops.rename = on_rename;

@@ -15,9 +15,11 @@
 
 #include <sys/types.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -56,6 +58,16 @@ class Provider {
   virtual void rmdir(NodeId parent, std::string_view name, Reply<void> reply) = 0;
   virtual void rename(NodeId parent, std::string_view name, NodeId new_parent,
                       std::string_view new_name, RenameMode mode, Reply<void> reply) = 0;
+
+  // --- symbolic links --------------------------------------------------------
+  // Without any, as here. The guest's kernel follows them, in the guest; a target is 1 to
+  // 4,095 bytes without NUL and means nothing to the host. A success of symlink counts
+  // as a remembered lookup.
+  virtual void readlink(NodeId, Reply<std::string> reply) { reply(failed(EINVAL)); }
+  virtual void symlink(NodeId, std::string_view, std::string_view, Caller,
+                       Reply<Attributes> reply) {
+    reply(failed(EPERM));
+  }
 
   // --- attributes ----------------------------------------------------------
   virtual void getattr(NodeId node, Reply<Attributes> reply) = 0;

@@ -36,7 +36,7 @@ using Outcome = tl::expected<T, Errno>;
 // Nanoseconds since 1970, good for the years 1678 to 2262.
 using Time = std::chrono::sys_time<std::chrono::nanoseconds>;
 
-enum class NodeKind : std::uint8_t { kFile, kDirectory };
+enum class NodeKind : std::uint8_t { kFile, kDirectory, kSymlink };
 
 struct Attributes {
   NodeId node{};

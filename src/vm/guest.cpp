@@ -83,6 +83,8 @@ void Guest::connect(const boost::asio::any_io_executor& executor, QemuSockets so
                                    channel_sink("sandboxingress", &Guest::ingress_up_));
   fs_channel_ = std::make_unique<FsChannel>(executor, std::move(sockets.fs), std::move(config),
                                             log_, channel_sink("sandboxfs", &Guest::mounted_));
+  mounts_channel_ = std::make_unique<MountsChannel>(
+      executor, std::move(sockets.mounts), log_, channel_sink("sandboxmounts", &Guest::mounts_up_));
   control_ = std::make_unique<ControlClient>(*control_channel_);
   opener_ = std::make_unique<GuestOpener>(*ingress_channel_);
 }
@@ -176,6 +178,7 @@ Awaitable<Status> Guest::boot(const BootLimits& limits) {
   if (auto prepared = co_await prepare(); !prepared) co_return prepared;
   if (auto up = co_await wait_until(&Guest::mounted_); !up) co_return up;
   if (auto up = co_await wait_until(&Guest::ingress_up_); !up) co_return up;
+  if (auto up = co_await wait_until(&Guest::mounts_up_); !up) co_return up;
   booted_ = true;
   debug("ready");
   co_return Status{};
@@ -187,6 +190,13 @@ Awaitable<Status> Guest::wait_until(bool Guest::* is_up) {
     co_await boot_changed_.wait();
   }
   co_return Status{};
+}
+
+Awaitable<Status> Guest::mount(std::vector<GuestMount> mounts) {
+  if (mounts.empty()) co_return Status{};
+  auto mounted = co_await mounts_channel_->mount(std::move(mounts));
+  if (mounted) debug("has what was to be mounted");
+  co_return mounted;
 }
 
 Awaitable<Status> Guest::prepare() {
@@ -295,6 +305,7 @@ void Guest::on_exit(ChildExit exit) {
   control_channel_->close();
   ingress_channel_->close();
   fs_channel_->close();
+  mounts_channel_->close();
   if (booted_ && !stopping_) sink_({VmEvent::Kind::kGuestDied, describe_end()});
   boot_changed_.notify();
   ended_.notify();

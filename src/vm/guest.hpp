@@ -23,6 +23,7 @@
 #include "vm/event_limit.hpp"
 #include "vm/fs_channel.hpp"
 #include "vm/guest_opener.hpp"
+#include "vm/mounts_channel.hpp"
 #include "vm/qemu_process.hpp"
 #include "vm/qmp.hpp"
 #include "vm/tail_reader.hpp"
@@ -69,6 +70,9 @@ class Guest {
 
   // Has a guest that was launched from a template go on from there; boot() comes next.
   [[nodiscard]] Awaitable<Status> resume();
+
+  // Mounts these in a guest that has booted; see MountsChannel. No mount without any.
+  [[nodiscard]] Awaitable<Status> mount(std::vector<GuestMount> mounts);
 
   [[nodiscard]] GuestOpener& opener() { return *opener_; }
   [[nodiscard]] ControlClient& control() { return *control_; }
@@ -121,11 +125,13 @@ class Guest {
   std::unique_ptr<MuxChannel> control_channel_;
   std::unique_ptr<MuxChannel> ingress_channel_;
   std::unique_ptr<FsChannel> fs_channel_;
+  std::unique_ptr<MountsChannel> mounts_channel_;
   std::unique_ptr<ControlClient> control_;
   std::unique_ptr<GuestOpener> opener_;
 
   bool control_up_ = false;
   bool ingress_up_ = false;
+  bool mounts_up_ = false;
   bool mounted_ = false;
   bool booted_ = false;
   bool stopping_ = false;

@@ -104,10 +104,11 @@ std::vector<std::string> qemu_arguments(const MachineOptions& machine) {
   add_socket(arguments, "console", QemuFds::kConsole);
   add(arguments, "-serial", "chardev:console");
 
-  add(arguments, "-device", "virtio-serial-device,max_ports=4");  // port 0 is reserved
+  add(arguments, "-device", "virtio-serial-device,max_ports=5");  // port 0 is reserved
   add_port(arguments, "control", QemuFds::kControl);
   add_port(arguments, "fs", QemuFds::kFs);
   add_port(arguments, "ingress", QemuFds::kIngress);
+  add_port(arguments, "mounts", QemuFds::kMounts);
   if (machine.memory_file && machine.memory_file->use == MemoryFile::Use::kPrivate) {
     add(arguments, "-incoming", "defer");
   }

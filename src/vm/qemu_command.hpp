@@ -1,7 +1,7 @@
 // The command line that QEMU is started with. A pure function of its input.
 //
 // The machine is a microvm with what the guest needs and nothing else: a serial
-// console, a read-only disk, and one virtio-serial device with our three ports. There
+// console, a read-only disk, and one virtio-serial device with our four ports. There
 // is no network device, no monitor but ours, no configuration file and no default
 // device, and QEMU's seccomp filter keeps it from starting programs.
 #pragma once
@@ -24,11 +24,12 @@ struct QemuFds {
   static constexpr int kControl = 5;
   static constexpr int kFs = 6;
   static constexpr int kIngress = 7;
-  static constexpr int kKernel = 8;
-  static constexpr int kInitramfs = 9;
-  static constexpr int kRoot = 10;
-  static constexpr int kMemory = 11;  // where it is a file
-  static constexpr int kState = 12;   // of a template, where there is one
+  static constexpr int kMounts = 8;
+  static constexpr int kKernel = 9;
+  static constexpr int kInitramfs = 10;
+  static constexpr int kRoot = 11;
+  static constexpr int kMemory = 12;  // where it is a file
+  static constexpr int kState = 13;   // of a template, where there is one
 };
 
 // A file that is the guest's memory.

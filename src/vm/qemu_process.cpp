@@ -66,12 +66,13 @@ Result<RunningQemu> start_qemu(const boost::asio::any_io_executor& executor,
     child.arguments.push_back(std::move(argument));
   }
 
-  constexpr std::array<std::pair<int, UniqueFd QemuSockets::*>, 5> kSockets = {{
+  constexpr std::array<std::pair<int, UniqueFd QemuSockets::*>, 6> kSockets = {{
       {QemuFds::kQmp, &QemuSockets::qmp},
       {QemuFds::kConsole, &QemuSockets::console},
       {QemuFds::kControl, &QemuSockets::control},
       {QemuFds::kFs, &QemuSockets::fs},
       {QemuFds::kIngress, &QemuSockets::ingress},
+      {QemuFds::kMounts, &QemuSockets::mounts},
   }};
   for (auto [number, socket] : kSockets) {
     auto pair = make_socket_pair();

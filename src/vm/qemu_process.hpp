@@ -23,6 +23,7 @@ struct QemuSockets {
   UniqueFd control;
   UniqueFd fs;
   UniqueFd ingress;
+  UniqueFd mounts;
   UniqueFd error_output;  // what QEMU writes to its standard error
 };
 

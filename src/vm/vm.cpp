@@ -294,9 +294,12 @@ Awaitable<Result<std::unique_ptr<Vm>>> Vm::start(boost::asio::any_io_executor ex
                                                  VmOptions options, VmEventSink sink,
                                                  DebugLog log) {
   if (!sink) sink = [](const VmEvent&) {};
+  auto mounts = std::move(options.mounts);
   Starter starter(std::move(executor), std::move(options), std::move(sink), std::move(log));
   auto guest = co_await starter.run();
   if (!guest) co_return tl::unexpected(guest.error());
+  if (auto mounted = co_await (*guest)->mount(std::move(mounts)); !mounted)
+    co_return tl::unexpected(mounted.error());
   auto impl = std::make_unique<Impl>(std::move(*guest), starter.accelerator());
   co_return std::unique_ptr<Vm>(new Vm(std::move(impl)));
 }

@@ -29,6 +29,7 @@
 #include "vfs/provider.hpp"
 #include "vm/accelerator.hpp"
 #include "vm/control_client.hpp"
+#include "vm/mounts_channel.hpp"
 
 namespace gondolin::vm {
 
@@ -61,6 +62,8 @@ struct VmOptions {
   std::string hostname = "gondolin";
   // Serves the guest's mount at /etc/gondolin, through restarts of its daemon. Required.
   std::shared_ptr<vfs::Provider> config;
+  // Mounted in this order, before start() returns; a path above or below another's after it.
+  std::vector<GuestMount> mounts{};
 };
 
 class Vm {

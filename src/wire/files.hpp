@@ -45,8 +45,8 @@ inline constexpr std::uint32_t kPermissionBits = 07777;
 
 struct ReadFile {
   std::string path{};
-  std::uint64_t offset = 0;            // at most 2^63 - 1, as the two together
-  std::uint64_t length = 0;            // bytes at most
+  std::uint64_t offset = 0;  // at most 2^63 - 1, as the two together
+  std::uint64_t length = 0;  // bytes at most
   bool operator==(const ReadFile&) const = default;
 };
 
@@ -54,7 +54,7 @@ enum class WriteMode : std::uint8_t {
   kReplace = 1,  // empties the file first
   kCreate = 2,   // EEXIST when there is one
   kAppend = 3,
-  kAtomic = 4,   // writes another file, which takes the name when the content is whole
+  kAtomic = 4,  // writes another file, which takes the name when the content is whole
 };
 struct WriteFile {
   std::string path{};

@@ -285,9 +285,8 @@ TEST_F(SandboxdFiles, RenamesOverWhatIsThereUnlessToldNotTo) {
   put(at("a"), "a");
   put(at("b"), "b");
   using wire::Existing;
-  EXPECT_EQ(
-      failure(wire::RenameFile{.from = at("a"), .to = at("b"), .existing = Existing::kKeep}),
-      EEXIST);
+  EXPECT_EQ(failure(wire::RenameFile{.from = at("a"), .to = at("b"), .existing = Existing::kKeep}),
+            EEXIST);
   EXPECT_EQ(failure(wire::RenameFile{.from = at("a"), .to = at("b")}), 0);
   EXPECT_EQ(content_of(at("b")), "a");
   EXPECT_EQ(failure(wire::RenameFile{.from = at("a"), .to = at("c")}), ENOENT);

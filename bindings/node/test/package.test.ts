@@ -14,7 +14,7 @@ test('the package installs in an empty project and runs there', async (t) => {
   assert.deepEqual((await readdir(installed)).sort(),
     ['LICENSE', 'README.md', 'dist', 'package.json', 'prebuilt']);
   assert.deepEqual((await readdir(path.join(installed, 'prebuilt', 'linux-x64', 'guest'))).sort(),
-    ['init', 'sandboxd', 'sandboxfs', 'sandboxingress']);
+    ['init', 'sandboxd', 'sandboxfs', 'sandboxingress', 'sandboxmounts']);
   assert.deepEqual((await readdir(path.join(project, 'node_modules'))).filter((name) => !name.startsWith('.')),
     ['gondolin']);
 

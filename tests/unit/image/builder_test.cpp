@@ -16,7 +16,7 @@ using testing::IsEmpty;
 class BuilderTest : public StoreTest {
  protected:
   BuilderTest() {
-    for (const char* name : {"init", "sandboxd", "sandboxfs", "sandboxingress"})
+    for (const char* name : {"init", "sandboxd", "sandboxfs", "sandboxingress", "sandboxmounts"})
       write(guest() / name, name);
   }
 

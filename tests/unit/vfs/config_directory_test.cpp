@@ -320,6 +320,7 @@ TEST_F(Directory, HoldsFilesOnly) {
   EXPECT_EQ(guest_.call(FUSE_RMDIR, FuseGuest::kRoot, name("listeners")).error, ENOTDIR);
   EXPECT_EQ(guest_.call(FUSE_RMDIR, FuseGuest::kRoot, name("nothing")).error, ENOENT);
   EXPECT_EQ(guest_.call(FUSE_SYMLINK, FuseGuest::kRoot, name("a") + name("b")).error, EPERM);
+  EXPECT_EQ(guest_.call(FUSE_READLINK, FuseGuest::kRoot, "").error, EINVAL);
   const std::uint64_t file = guest_.node_of("listeners");
   EXPECT_EQ(guest_.call(FUSE_LOOKUP, file, name("x")).error, ENOTDIR);
   EXPECT_EQ(guest_.call(FUSE_LOOKUP, 4711, name("x")).error, ESTALE);

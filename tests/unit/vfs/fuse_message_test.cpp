@@ -78,6 +78,17 @@ TEST(FuseMessage, IsRefusedWhenANameIsNone) {
   EXPECT_EQ(verdict(FUSE_LOOKUP, name(std::string(256, 'x'))), ENAMETOOLONG);
 }
 
+TEST(FuseMessage, ALinksTargetIsAnyTextWithAnEnd) {
+  EXPECT_EQ(verdict(FUSE_SYMLINK, name("x") + name("../a/./b")), 0);
+  EXPECT_EQ(verdict(FUSE_SYMLINK, name("x") + name(std::string(4095, 'y'))), 0);
+  EXPECT_EQ(verdict(FUSE_SYMLINK, name("x") + name(std::string(4096, 'y'))), ENAMETOOLONG);
+  EXPECT_EQ(verdict(FUSE_SYMLINK, name("x") + name("")), EINVAL);
+  EXPECT_EQ(verdict(FUSE_SYMLINK, name("x") + "y"), EINVAL);
+  EXPECT_EQ(verdict(FUSE_SYMLINK, name("a/b") + name("y")), EINVAL);
+  EXPECT_EQ(verdict(FUSE_SYMLINK, name("x")), EINVAL);
+  EXPECT_EQ(verdict(FUSE_READLINK, ""), 0);
+}
+
 TEST(FuseMessage, IsRefusedWhenItWritesMoreThanItHolds) {
   fuse_write_in in{};
   in.size = 4;

@@ -107,8 +107,7 @@ TEST_F(GuestFilesTest, ReadsPiecesUntilDone) {
     EXPECT_EQ(content, "aaabb");
     EXPECT_EQ((co_await (*file)->read_some(buffer)).value(), 0U);
   });
-  EXPECT_THAT(asked_,
-              ElementsAre(wire::FileMessage(wire::ReadFile{.path = "/f", .length = 9})));
+  EXPECT_THAT(asked_, ElementsAre(wire::FileMessage(wire::ReadFile{.path = "/f", .length = 9})));
 }
 
 TEST_F(GuestFilesTest, WritesPiecesAndWaitsForTheEnd) {
@@ -136,7 +135,8 @@ TEST_F(GuestFilesTest, FailuresHaveTheGuestsErrno) {
   for (auto [os_error, code] :
        {Case{ENOENT, ErrorCode::kNotFound}, Case{ENOTDIR, ErrorCode::kNotFound},
         Case{EACCES, ErrorCode::kRefused}, Case{ELOOP, ErrorCode::kInvalidArgument},
-        Case{ENOSPC, ErrorCode::kLimit}, Case{EEXIST, ErrorCode::kIo}, Case{4095, ErrorCode::kIo}}) {
+        Case{ENOSPC, ErrorCode::kLimit}, Case{EEXIST, ErrorCode::kIo},
+        Case{4095, ErrorCode::kIo}}) {
     asked_.clear();
     answers_ = {wire::FileFailed{static_cast<std::uint32_t>(os_error)}};
     loop_.run([&]() -> Awaitable<void> {
@@ -163,7 +163,8 @@ TEST_F(GuestFilesTest, ListsAreSorted) {
 
 TEST_F(GuestFilesTest, AnAnswerToAnotherQuestionIsAnError) {
   for (wire::FileMessage wrong :
-       {wire::FileMessage(wire::FileData{ByteBuffer(1)}), wire::FileMessage(wire::ListDirectory{"/"}),
+       {wire::FileMessage(wire::FileData{ByteBuffer(1)}),
+        wire::FileMessage(wire::ListDirectory{"/"}),
         wire::FileMessage(wire::DirectoryEntries{{{"a", wire::FileKind::kFile}}})}) {
     asked_.clear();
     answers_ = {wrong};

@@ -59,7 +59,7 @@ TEST(QemuCommand, MemoryThatIsAFileIsSharedOrPrivate) {
   options.memory_file = {"/templates/a/memory", MemoryFile::Use::kShared};
   auto made = qemu_arguments(options);
   auto object = nlohmann::json::parse(value(made, "-object"));
-  EXPECT_EQ(object["mem-path"], "/proc/self/fd/11");
+  EXPECT_EQ(object["mem-path"], "/proc/self/fd/12");
   EXPECT_EQ(object["size"], 256U << 20);
   EXPECT_EQ(object["share"], true);
   EXPECT_EQ(value(made, "-machine"), "microvm,accel=tcg,memory-backend=memory");
@@ -78,7 +78,8 @@ TEST(QemuCommand, GivesEveryPortItsNameAndDescriptor) {
   EXPECT_THAT(chardevs, Contains("socket,id=control,fd=5"));
   EXPECT_THAT(chardevs, Contains("socket,id=fs,fd=6"));
   EXPECT_THAT(chardevs, Contains("socket,id=ingress,fd=7"));
-  for (const char* name : {"control", "fs", "ingress"}) {
+  EXPECT_THAT(chardevs, Contains("socket,id=mounts,fd=8"));
+  for (const char* name : {"control", "fs", "ingress", "mounts"}) {
     EXPECT_THAT(devices, Contains(std::string("virtserialport,chardev=") + name +
                                   ",name=org.gondolin." + name));
   }
@@ -89,15 +90,15 @@ TEST(QemuCommand, OpensTheRootReadOnlyAndWithoutLocks) {
   EXPECT_EQ(drive["read-only"], true);
   EXPECT_EQ(drive["file"]["read-only"], true);
   EXPECT_EQ(drive["file"]["locking"], "off");
-  EXPECT_EQ(drive["file"]["filename"], "/proc/self/fd/10");
+  EXPECT_EQ(drive["file"]["filename"], "/proc/self/fd/11");
 }
 
 TEST(QemuCommand, NamesNoFileButInheritedOnes) {
   MachineOptions options = machine();
   options.memory_file = {"/templates/a/memory", MemoryFile::Use::kPrivate};
   auto arguments = qemu_arguments(options);
-  EXPECT_EQ(value(arguments, "-kernel"), "/proc/self/fd/8");
-  EXPECT_EQ(value(arguments, "-initrd"), "/proc/self/fd/9");
+  EXPECT_EQ(value(arguments, "-kernel"), "/proc/self/fd/9");
+  EXPECT_EQ(value(arguments, "-initrd"), "/proc/self/fd/10");
   for (const std::string& argument : arguments)
     EXPECT_THAT(argument, AllOf(Not(HasSubstr("/images")), Not(HasSubstr("/templates"))));
 }

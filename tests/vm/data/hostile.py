@@ -17,7 +17,8 @@ import sys
 import time
 
 PORTS = {"sandboxd": "org.gondolin.control", "sandboxfs": "org.gondolin.fs",
-         "sandboxingress": "org.gondolin.ingress"}
+         "sandboxingress": "org.gondolin.ingress",
+         "sandboxmounts": "org.gondolin.mounts"}
 HELLO, OPEN, OPENED, DATA, CREDIT, FIN, RESET, MESSAGE = 1, 3, 4, 5, 6, 7, 8, 9
 MORE = 1
 
@@ -27,7 +28,7 @@ def frame(kind, stream=0, payload=b"", flags=0, length=None):
 
 
 def hello():
-    return frame(HELLO, 0, b"gondolin" + os.urandom(16) + struct.pack("<BxxxI", 1, 65536))
+    return frame(HELLO, 0, b"gondolin" + os.urandom(16) + struct.pack("<BxxxI", 2, 65536))
 
 
 def pids_of(name):

@@ -97,7 +97,7 @@ TEST_F(QemuProcess, HasOurSocketsTheImageAndTheMemoryOpenAndNothingElse) {
     }
     ++seen[kind];
   }
-  EXPECT_EQ(seen["socket"], 5) << "QMP, console and three ports";
+  EXPECT_EQ(seen["socket"], 6) << "QMP, console and four ports";
   EXPECT_EQ(seen["pipe"], 1) << "standard error";
   EXPECT_EQ(seen["image"], 4) << "kernel, initramfs, root, and the root as a disk";
   EXPECT_LE(seen["memory"], 2);

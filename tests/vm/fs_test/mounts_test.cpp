@@ -1,0 +1,197 @@
+// Providers of the host, seen from a real guest.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fs_test/mounted_vm.hpp"
+#include "gondolin/error.hpp"
+
+namespace gondolin::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class Mounts : public testing::Test {
+ protected:
+  void put(const std::string& name, const std::string& content) {
+    std::ofstream(vm_.host() / name, std::ios::binary) << content;
+  }
+  [[nodiscard]] std::string host_content(const std::string& name) const {
+    std::ifstream file(vm_.host() / name, std::ios::binary);
+    return std::string((std::istreambuf_iterator<char>(file)), {});
+  }
+
+  MountedVm& vm_ = mounted_vm();
+};
+
+TEST_F(Mounts, EditsGoBothWays) {
+  put("f", "from the host\n");
+  EXPECT_EQ(vm_.guest_says("cat /work/f"), "from the host");
+  static_cast<void>(
+      vm_.guest_says("echo 'from the guest' >> /work/f; mkdir -p /work/d/e; "
+                     "mv /work/f /work/d/e/g; chmod 640 /work/d/e/g"));
+  EXPECT_EQ(host_content("d/e/g"), "from the host\nfrom the guest\n");
+  struct stat found{};
+  ASSERT_EQ(::stat((vm_.host() / "d/e/g").c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 07777, 0640U);
+  put("d/e/g", "again");
+  EXPECT_TRUE(eventually([&] { return vm_.guest("cat /work/d/e/g").output == "again"; }));
+  static_cast<void>(vm_.guest_says("rm -r /work/d && ! test -e /work/d"));
+  EXPECT_FALSE(fs::exists(vm_.host() / "d"));
+}
+
+TEST_F(Mounts, ALargeFileIsTheSameOnBothSides) {
+  static_cast<void>(vm_.guest_says("head -c 12000000 /dev/urandom > /work/big && sync"));
+  const std::string host = run({"sha256sum", (vm_.host() / "big").string()}).output.substr(0, 64);
+  EXPECT_EQ(vm_.guest_says("sha256sum < /work/big").substr(0, 64), host);
+  EXPECT_EQ(vm_.guest_says("cp /work/big /work/big2 && sha256sum < /reader/big2").substr(0, 64),
+            host);
+  static_cast<void>(vm_.guest_says("rm /work/big /work/big2"));
+}
+
+TEST_F(Mounts, ProgramsAndLinksAndMappingsWork) {
+  static_cast<void>(
+      vm_.guest_says("printf '#!/bin/sh\\necho ran $0\\n' > /work/tool && "
+                     "chmod +x /work/tool && mkdir -p /work/bin && "
+                     "ln -sf ../tool /work/bin/link"));
+  EXPECT_EQ(vm_.guest_says("cd /work/bin && ./link"), "ran ./link");
+  EXPECT_EQ(fs::read_symlink(vm_.host() / "bin/link"), "../tool");
+  // A copied binary is mapped; a working directory in a mount is no trap for sandboxd.
+  static_cast<void>(vm_.guest_says("cp /bin/echo /work/echo"));
+  const RunResult result = vm_.vm().run({.argv = {"./echo", "mapped"}, .cwd = "/work"});
+  EXPECT_EQ(result.output, "mapped\n");
+  EXPECT_EQ(vm_.guest_says("python3 -c \"import mmap; f=open('/work/m','w+b'); f.write(b'x'*5000);"
+                           "f.flush(); m=mmap.mmap(f.fileno(),5000); m[4999:5000]=b'!'; m.flush();"
+                           "f.close()\"; tail -c 1 /work/m"),
+            "!");
+  EXPECT_EQ(host_content("m").back(), '!');
+}
+
+TEST_F(Mounts, ReadOnlyIsReadOnly) {
+  put("f", "content");
+  EXPECT_EQ(vm_.guest_says("cat /reader/f"), "content");
+  for (const char* attempt : {"echo > /reader/f", "rm /reader/f", "touch /reader/x",
+                              "mount -o remount,rw /reader && echo > /reader/f"}) {
+    EXPECT_NE(vm_.guest(attempt).status, 0) << attempt;
+  }
+  EXPECT_EQ(host_content("f"), "content");
+}
+
+TEST_F(Mounts, NothingOutsideTheDirectoryIsReached) {
+  fs::create_symlink("../secret", vm_.host() / "out");
+  fs::create_symlink(vm_.host().parent_path(), vm_.host() / "up");
+  for (const char* attempt : {"cat /work/out", "cat /work/up/secret", "cat /work/../secret",
+                              "ls /work/up/", "echo x > /work/out", "cat '/work/..%2fsecret'"}) {
+    CommandResult result = vm_.guest(attempt);
+    EXPECT_THAT(result.output + result.errors, testing::Not(HasSubstr("secret\n"))) << attempt;
+  }
+  std::ifstream secret(vm_.host().parent_path() / "secret");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(secret), {}), "secret");
+  fs::remove(vm_.host() / "out");
+  fs::remove(vm_.host() / "up");
+}
+
+TEST_F(Mounts, NamesAreAnyBytes) {
+  static_cast<void>(vm_.guest_says(
+      "cd /work && mkdir names && cd names && touch -- 'a b' '-rf' '*' \"$(printf 'x\\ny')\" "
+      "\"$(printf '\\377\\001')\" \"$(head -c 255 /dev/zero | tr '\\0' n)\" && ! touch "
+      "\"$(head -c 256 /dev/zero | tr '\\0' n)\" 2>/dev/null"));
+  EXPECT_TRUE(fs::exists(vm_.host() / "names/\xff\x01"));
+  EXPECT_TRUE(fs::exists(vm_.host() / "names/x\ny"));
+  EXPECT_EQ(vm_.guest_says("ls -1b /work/names | wc -l"), "6");
+  static_cast<void>(vm_.guest_says("rm -r /work/names"));
+}
+
+TEST_F(Mounts, ManyFilesAreListedAndRemoved) {
+  static_cast<void>(vm_.guest_says("mkdir /work/many && cd /work/many && seq 500 | xargs touch"));
+  EXPECT_EQ(vm_.guest_says("ls /work/many | wc -l"), "500");
+  vm_.vm().fs().remove("/work/many", {.recursive = true});
+  EXPECT_FALSE(fs::exists(vm_.host() / "many"));
+}
+
+TEST_F(Mounts, AnUnlinkedFileIsReadOn) {
+  EXPECT_EQ(vm_.guest_says("exec 3<>/work/gone; echo here >&3; rm /work/gone; "
+                           "stat -L -c %s /proc/self/fd/3; head -c 4 /proc/self/fd/3 || true"),
+            "5");
+}
+
+TEST_F(Mounts, MemoryIsSharedAndMountedInsideAnother) {
+  vm_.memory().put("/from/host", "hello");
+  EXPECT_TRUE(
+      eventually([&] { return vm_.guest("cat /work/nested/deep/from/host").output == "hello"; }));
+  static_cast<void>(vm_.guest_says("echo answer > /work/nested/deep/from/guest"));
+  EXPECT_EQ(vm_.memory().get("/from/guest"), "answer\n");
+  EXPECT_TRUE(fs::is_directory(vm_.host() / "nested/deep"));
+  EXPECT_TRUE(fs::is_empty(vm_.host() / "nested/deep"));
+}
+
+TEST_F(Mounts, ADaemonThatDiesBringsThemBack) {
+  put("f", "still");
+  const int before = vm_.restarts_of("sandboxmounts");
+  static_cast<void>(vm_.guest("kill -9 $(pidof sandboxmounts)"));
+  EXPECT_TRUE(eventually([&] { return vm_.restarts_of("sandboxmounts") > before; }));
+  EXPECT_TRUE(eventually([&] { return vm_.guest("cat /work/f").output == "still"; }));
+  EXPECT_TRUE(
+      eventually([&] { return vm_.guest("cat /reader/f && ls /work/nested/deep").status == 0; }));
+}
+
+TEST_F(Mounts, AServerInTheGuestServesTheHostsDirectory) {
+  put("index.html", "<p>from the host</p>\n");
+  Process server = vm_.vm().exec(
+      {.argv = {"python3", "-m", "http.server", "8200", "--bind", "127.0.0.1"}, .cwd = "/work"});
+  static_cast<void>(vm_.vm().wait_for_port(8200, std::chrono::minutes(1)));
+  Ingress ingress = vm_.vm().enable_ingress({});
+  ingress.set_routes({{"/", 8200}});
+  EXPECT_EQ(run({"curl", "-s", "-m", "60", ingress.url()}).output, "<p>from the host</p>\n");
+  put("index.html", "<p>changed, and longer</p>\n");
+  EXPECT_TRUE(eventually([&] {
+    return run({"curl", "-s", "-m", "60", ingress.url()}).output == "<p>changed, and longer</p>\n";
+  }));
+}
+
+TEST(MountOptions, AMountThatCoversTheConfigurationForbidsIngress) {
+  ImageStoreOptions store{.store = {}, .guest_dir = GONDOLIN_GUEST_PROGRAMS};
+  VmOptions options;
+  options.image_store = store;
+  options.mounts = {{.path = "/etc/gondolin/", .provider = std::make_shared<MemoryProvider>()}};
+  Vm vm = Vm::create(std::move(options));
+  try {
+    static_cast<void>(vm.enable_ingress({}));
+    ADD_FAILURE() << "ingress without /etc/gondolin";
+  } catch (const ApiError& error) {
+    EXPECT_EQ(error.code(), ApiErrorCode::kInvalidArgument);
+    EXPECT_THAT(error.what(), HasSubstr("the mount at /etc/gondolin covers"));
+  }
+}
+
+TEST(MountOptions, TheCommandLineMountsAndSaysWhatIsWrong) {
+  const fs::path directory = mounted_vm().host();
+  std::ofstream(directory / "cli") << "seen";
+  CommandResult result =
+      run({GONDOLIN_PROGRAM, "exec", "--mount", directory.string() + ":/m", "--mount",
+           directory.string() + ":/r:ro", "--", "sh", "-c",
+           "cat /r/cli && echo written > /m/cli2 && mkdir -p /m/x/y && mv /m/cli2 /m/x/y/z && "
+           "ln -s z /m/x/y/l && chmod 600 /m/x/y/z && touch -d @5 /m/x/y/z && "
+           "truncate -s 3 /m/x/y/z && df /m > /dev/null && ls -lR /m > /dev/null && sync && "
+           "cat /m/x/y/l && rm -r /m/x && ! touch /r/no 2>/dev/null"});
+  EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_EQ(result.output, "seenwri");
+  for (const char* value : {"nowhere", "/tmp:relative", ":/m", "/no such directory:/m"}) {
+    CommandResult bad = run({GONDOLIN_PROGRAM, "exec", "--mount", value, "--", "true"});
+    EXPECT_NE(bad.status, 0);
+    EXPECT_THAT(bad.errors, HasSubstr(std::string("Invalid --mount value: ") + value));
+  }
+}
+
+}  // namespace
+}  // namespace gondolin::test
