@@ -51,6 +51,10 @@ struct ImageBuildOptions {
   // digits, '.', '_' and '-'; NAME alone means NAME:latest.
   std::string tag = kDefaultImage;
   ImageFreshness freshness = ImageFreshness::kReuse;  // of the packages
+  // The manifest of an image (inspect()), of another machine perhaps, to be built again: the
+  // same packages version by version, and the same bytes; `packages` must be empty. Throws,
+  // and says what is different, when the mirror does not have them any more.
+  std::string pins;
 };
 
 // What a build tells while it works. A build that finds nothing to do tells nothing.
@@ -114,7 +118,8 @@ class GONDOLIN_API ImageStore {
                    const ImageCancellation& cancelled = {});
 
   // The files of the image that `ref` names: a tag, an id or at least 6 digits of
-  // an id. kNotFound, with what to do about it, when there is none.
+  // an id. They were hashed since they last changed. kNotFound, with what to do about it, when
+  // there is none.
   [[nodiscard]] ImageFiles resolve(std::string_view ref = kDefaultImage) const;
 
   // What `ref` names, ready to boot: built when it is the default image and there
@@ -129,6 +134,10 @@ class GONDOLIN_API ImageStore {
 
   // The manifest of an image, as the JSON text that is stored.
   [[nodiscard]] std::string inspect(std::string_view ref) const;
+
+  // What is in an image: an SPDX 2.3 document, JSON, with every Debian package, its version and
+  // the hash of its file, and the guest programs.
+  [[nodiscard]] std::string sbom(std::string_view ref) const;
 
   // Makes `tag` name the image of `ref`, wherever it pointed before. An image that
   // no tag names any more is removed, here and wherever else a tag moves, once

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <sstream>
 
 #include "api/convert.hpp"
@@ -32,9 +33,11 @@ image::Watcher watcher_of(const ImageProgressSink& progress, const ImageCancella
   return watcher;
 }
 
-// The files to boot from, kept for as long as a start may take.
+// The files to boot from, seen to be what they were built as and kept for as long as a start
+// may take.
 ImageFiles files_of(const image::Store& store, const image::Manifest& manifest) {
   store.mark_used(manifest.id());
+  value_or_throw(store.check_image(manifest));
   return {.id = manifest.id(),
           .kernel = store.blob_path(manifest.base.kernel),
           .initramfs = store.blob_path(manifest.initramfs),
@@ -42,25 +45,27 @@ ImageFiles files_of(const image::Store& store, const image::Manifest& manifest) 
           .manifest = store.manifest_path(manifest.id())};
 }
 
-std::chrono::system_clock::time_point parse_timestamp(const std::string& text) {
-  std::tm utc{};
-  if (::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &utc) == nullptr) return {};
-  return std::chrono::system_clock::from_time_t(::timegm(&utc));
-}
-
 ImageInfo info_of(const image::Manifest& manifest) {
   const image::RootBuild& base = manifest.base;
   return {.id = manifest.id(),
           .tags = {},
-          .created = parse_timestamp(manifest.created),
+          .created = std::chrono::system_clock::from_time_t(image::seconds_of(manifest.created)),
           .size = base.kernel.size + base.root.size + manifest.initramfs.size,
           .requested = base.recipe.requested,
           .kernel_release = base.kernel_release};
 }
 
-// Mirrors nearer than Debian's own.
-image::Mirrors mirrors_from_environment() {
+std::optional<image::RootBuild> pins_of(const ImageBuildOptions& options) {
+  if (options.pins.empty()) return std::nullopt;
+  if (!options.packages.empty())
+    throw ApiError(ApiErrorCode::kInvalidArgument, "pins say what the packages are");
+  return value_or_throw(image::Manifest::parse(options.pins)).base;
+}
+
+// Mirrors nearer than Debian's own, or than those of the pins.
+image::Mirrors mirrors_for(const std::optional<image::RootBuild>& pins) {
   image::Mirrors mirrors;
+  if (pins) mirrors = {.debian = pins->recipe.mirror, .security = pins->recipe.security_mirror};
   if (const char* debian = std::getenv("GONDOLIN_DEBIAN_MIRROR")) mirrors.debian = debian;
   if (const char* security = std::getenv("GONDOLIN_DEBIAN_SECURITY_MIRROR"))
     mirrors.security = security;
@@ -82,8 +87,10 @@ ImageStore::ImageStore(const ImageStoreOptions& options)
 ImageFiles ImageStore::build(const ImageBuildOptions& options, const ImageProgressSink& progress,
                              const ImageCancellation& cancelled) {
   const image::Store store(store_);
+  const auto pins = pins_of(options);
   const image::BuildRequest request{.packages = options.packages,
-                                    .mirrors = mirrors_from_environment(),
+                                    .mirrors = mirrors_for(pins),
+                                    .pins = pins,
                                     .tag = value_or_throw(image::normalize_tag(options.tag)),
                                     .freshness = options.freshness == ImageFreshness::kUpdate
                                                      ? image::Freshness::kUpdate
@@ -129,6 +136,11 @@ std::vector<ImageInfo> ImageStore::list() const {
 std::string ImageStore::inspect(std::string_view ref) const {
   const image::Store store(store_);
   return value_or_throw(image::read_file(store.manifest_path(value_or_throw(store.find(ref)))));
+}
+
+std::string ImageStore::sbom(std::string_view ref) const {
+  const image::Store store(store_);
+  return value_or_throw(store.read_sbom(value_or_throw(store.find(ref))));
 }
 
 void ImageStore::tag(std::string_view ref, std::string_view tag) {

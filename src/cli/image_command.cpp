@@ -5,6 +5,8 @@
 
 #include <csignal>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +24,13 @@ namespace gondolin::cli {
 namespace {
 
 constexpr std::size_t kShortId = 12;
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file) throw CommandError("cannot read " + path);
+  return text;
+}
 
 // Builds and prints the id; what a signal interrupts ends with 128 plus its number.
 int build_image(const ImageBuildOptions& options) {
@@ -43,6 +52,7 @@ void add_build(CLI::App& image, Invocation& invocation) {
   struct Options {
     ImageBuildOptions build;
     std::vector<std::string> packages;
+    std::string pins;
     bool update = false;
   };
   auto options = std::make_shared<Options>();
@@ -50,16 +60,24 @@ void add_build(CLI::App& image, Invocation& invocation) {
   command->footer(
       "Prints the id of the image. The first build takes about a minute and downloads 100 MB; the\n"
       "same inputs build nothing again. Needs mmdebstrap, erofs-utils and, without root, uidmap.");
-  command->add_option("--package", options->packages, "Debian package to add; repeatable")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
+  CLI::Option* packages =
+      command->add_option("--package", options->packages, "Debian package to add; repeatable")
+          ->type_name("NAME")
+          ->allow_extra_args(false);
   command->add_option("--tag", options->build.tag, "Name of the result: NAME or NAME:VERSION")
       ->type_name("REF")
       ->capture_default_str();
+  command
+      ->add_option("--pins", options->pins,
+                   "Build the image of this manifest (image inspect) again, byte for byte")
+      ->type_name("FILE")
+      ->check(CLI::ExistingFile)
+      ->excludes(packages);
   command->add_flag("--update", options->update,
                     "Build anew to get the newest packages, even when nothing else changed");
   command->callback([options, &invocation] {
     options->build.packages = options->packages;
+    if (!options->pins.empty()) options->build.pins = read_text(options->pins);
     if (options->update) options->build.freshness = ImageFreshness::kUpdate;
     invocation.exit_code = build_image(options->build);
   });
@@ -105,7 +123,12 @@ std::shared_ptr<std::string> add_ref(CLI::App& command, const std::string& initi
 void add_inspect(CLI::App& image) {
   CLI::App* command = image.add_subcommand("inspect", "Print an image's manifest, JSON");
   auto ref = add_ref(*command, kDefaultImage);
-  command->callback([ref] { fmt::print("{}", ImageStore().inspect(*ref)); });
+  auto sbom = std::make_shared<bool>(false);
+  command->add_flag("--sbom", *sbom, "Print what is in it instead: SPDX 2.3, JSON");
+  command->callback([ref, sbom] {
+    const ImageStore store;
+    fmt::print("{}", *sbom ? store.sbom(*ref) : store.inspect(*ref));
+  });
 }
 
 void add_tag(CLI::App& image) {

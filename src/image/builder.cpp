@@ -5,6 +5,7 @@
 
 #include "image/files.hpp"
 #include "image/guest_programs.hpp"
+#include "image/pins.hpp"
 
 namespace gondolin::image {
 
@@ -20,18 +21,25 @@ Result<StoreLock> lock_store(const Store& store, const Watcher& watcher) {
   return store.lock(on_wait, watcher.cancelled);
 }
 
-// The root file system of the recipe, from the store or built.
-Result<RootBuild> provide_root(const Store& store, const Recipe& recipe, Freshness freshness,
+// Whether `build` is what was asked for, so that it need not be made.
+bool answers(const RootPlan& plan, const RootBuild& build) {
+  return build.recipe.key() == plan.recipe.key() &&
+         (!plan.pins || check_outcome(*plan.pins, build).has_value());
+}
+
+// The root file system of the plan, from the store or built.
+Result<RootBuild> provide_root(const Store& store, const RootPlan& plan, Freshness freshness,
                                const fs::path& work, const Watcher& watcher) {
   if (freshness == Freshness::kReuse)
-    if (auto found = store.find_root(recipe)) return found;
-  return build_root(store, recipe, work, watcher.progress, watcher.cancelled);
+    if (auto found = store.find_root(plan.recipe); found && answers(plan, *found)) return found;
+  return build_root(store, plan, work, watcher.progress, watcher.cancelled);
 }
 
 // Puts the modules and the guest programs together; the same ones give the same
 // image again.
 Result<Manifest> assemble(const Store& store, const RootBuild& base, const GuestPrograms& programs,
                           const fs::path& work) {
+  if (auto sound = store.check_blob(base.modules); !sound) return tl::unexpected(sound.error());
   auto initramfs = read_file(store.blob_path(base.modules));
   if (!initramfs) return tl::unexpected(initramfs.error());
   *initramfs += guest_segment(programs);
@@ -54,13 +62,13 @@ Status clean_up(const Store& store) {
   return {};
 }
 
-// The image that `tag` names, if it is just what the recipe and the programs give.
-std::optional<Manifest> up_to_date(const Store& store, const Recipe& recipe,
+// The image that `tag` names, if it is just what the plan and the programs give.
+std::optional<Manifest> up_to_date(const Store& store, const RootPlan& plan,
                                    const GuestPrograms& programs, const std::string& tag) {
   const auto tags = store.tags();
   if (!tags || !tags->contains(tag)) return std::nullopt;
   auto manifest = store.read_manifest(tags->at(tag));
-  if (!manifest || manifest->base.recipe.key() != recipe.key()) return std::nullopt;
+  if (!manifest || !answers(plan, manifest->base)) return std::nullopt;
   if (manifest->guest != digests(programs)) return std::nullopt;
   return std::move(*manifest);
 }
@@ -69,12 +77,12 @@ std::optional<Manifest> up_to_date(const Store& store, const Recipe& recipe,
 
 Result<Manifest> build_image(const Store& store, const fs::path& guest_directory,
                              const BuildRequest& request, const Watcher& watcher) {
-  auto recipe = make_recipe(request.packages, request.mirrors);
-  if (!recipe) return tl::unexpected(recipe.error());
+  auto plan = plan_root(request.packages, request.mirrors, request.pins);
+  if (!plan) return tl::unexpected(plan.error());
   auto programs = read_guest_programs(guest_directory);
   if (!programs) return tl::unexpected(programs.error());
   if (request.freshness == Freshness::kReuse)
-    if (auto existing = up_to_date(store, *recipe, *programs, request.tag))
+    if (auto existing = up_to_date(store, *plan, *programs, request.tag))
       return std::move(*existing);
 
   auto lock = lock_store(store, watcher);
@@ -82,7 +90,7 @@ Result<Manifest> build_image(const Store& store, const fs::path& guest_directory
   auto work = store.make_work_directory();
   if (!work) return tl::unexpected(work.error());
   auto manifest =
-      provide_root(store, *recipe, request.freshness, *work, watcher)
+      provide_root(store, *plan, request.freshness, *work, watcher)
           .and_then([&](const RootBuild& base) { return assemble(store, base, *programs, *work); });
   if (manifest)
     if (auto set = store.set_tag(request.tag, manifest->id()); !set)

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,8 @@ enum class Freshness { kReuse, kUpdate };
 struct BuildRequest {
   std::vector<std::string> packages;
   Mirrors mirrors;
-  std::string tag;  // as normalize_tag() gives it
+  std::optional<RootBuild> pins = std::nullopt;  // in place of the packages: what to make again
+  std::string tag;                               // as normalize_tag() gives it
   Freshness freshness = Freshness::kReuse;
 };
 

@@ -13,6 +13,8 @@ using Json = nlohmann::ordered_json;
 // inputs makes new images.
 constexpr int kFormat = 1;
 
+constexpr char kTimestamp[] = "%Y-%m-%dT%H:%M:%SZ";
+
 std::string digest_of(const Json& json) {
   return sha256(as_bytes(json.dump()));
 }
@@ -47,11 +49,27 @@ Recipe recipe_from(const Json& json) {
           .script_sha256 = json.at("script_sha256")};
 }
 
+Json to_json(const std::vector<Index>& indexes) {
+  Json json = Json::array();
+  for (const Index& index : indexes)
+    json.push_back({{"name", index.name}, {"date", index.date}, {"sha256", index.sha256}});
+  return json;
+}
+
+std::vector<Index> indexes_from(const Json& json) {
+  std::vector<Index> indexes;
+  for (const Json& index : json)
+    indexes.push_back(
+        {.name = index.at("name"), .date = index.at("date"), .sha256 = index.at("sha256")});
+  return indexes;
+}
+
 Json to_json(const RootBuild& build) {
   return {{"recipe", to_json(build.recipe)},   {"kernel_release", build.kernel_release},
           {"created", build.created},          {"kernel", to_json(build.kernel)},
           {"modules", to_json(build.modules)}, {"root", to_json(build.root)},
-          {"packages", build.packages}};
+          {"packages", build.packages},        {"package_sha256", build.package_sha256},
+          {"indexes", to_json(build.indexes)}};
 }
 
 RootBuild root_build_from(const Json& json) {
@@ -61,6 +79,9 @@ RootBuild root_build_from(const Json& json) {
           .root = digest_from(json.at("root")),
           .kernel_release = json.at("kernel_release"),
           .packages = json.at("packages"),
+          // Images made before these were noted are still good to boot.
+          .package_sha256 = json.value("package_sha256", std::map<std::string, std::string>()),
+          .indexes = indexes_from(json.value("indexes", Json::array())),
           .created = json.at("created")};
 }
 
@@ -128,12 +149,20 @@ Result<Manifest> Manifest::parse(std::string_view text) {
 }
 
 std::string timestamp_now() {
-  const time_t now = ::time(nullptr);
+  return timestamp_of(::time(nullptr));
+}
+
+std::string timestamp_of(std::int64_t seconds) {
+  const time_t time = seconds;
   tm utc{};
-  ::gmtime_r(&now, &utc);
+  ::gmtime_r(&time, &utc);
   char text[32];
-  const std::size_t length = ::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return {text, length};
+  return {text, ::strftime(text, sizeof text, kTimestamp, &utc)};
+}
+
+std::int64_t seconds_of(const std::string& timestamp) {
+  tm utc{};
+  return ::strptime(timestamp.c_str(), kTimestamp, &utc) == nullptr ? 0 : ::timegm(&utc);
 }
 
 }  // namespace gondolin::image

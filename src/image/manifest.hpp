@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -27,6 +28,13 @@ struct Recipe {
   [[nodiscard]] std::string key() const;
 };
 
+// An index of Debian's archive, as it was when packages were taken from it.
+struct Index {
+  std::string name;    // "deb.debian.org_debian_dists_bookworm_InRelease"
+  std::string date;    // as it says itself, RFC 3339, UTC
+  std::string sha256;  // of the signed file, which has the hashes of all lists of packages
+};
+
 // The outcome of a recipe: everything of an image that is not ours.
 struct RootBuild {
   Recipe recipe;
@@ -34,8 +42,10 @@ struct RootBuild {
   Digest modules;  // an initramfs segment
   Digest root;
   std::string kernel_release;
-  std::vector<std::string> packages;  // "name version", sorted
-  std::string created;                // RFC 3339, UTC
+  std::vector<std::string> packages;                  // "name version", sorted
+  std::map<std::string, std::string> package_sha256;  // of the package files, by name
+  std::vector<Index> indexes;
+  std::string created;  // RFC 3339, UTC
 
   [[nodiscard]] std::string to_json() const;
   [[nodiscard]] static Result<RootBuild> parse(std::string_view json);
@@ -66,5 +76,8 @@ struct Manifest {
 
 // The current time as manifests have it, such as "2026-11-23T22:10:00Z".
 [[nodiscard]] std::string timestamp_now();
+// Seconds since 1970, as manifests have times, and back; 0 for what is no time.
+[[nodiscard]] std::string timestamp_of(std::int64_t seconds);
+[[nodiscard]] std::int64_t seconds_of(const std::string& timestamp);
 
 }  // namespace gondolin::image

@@ -18,6 +18,7 @@
 #include "image/files.hpp"
 #include "image/guest_programs.hpp"
 #include "image/kernel.hpp"
+#include "image/pins.hpp"
 #include "image/program.hpp"
 #include "image/tag.hpp"
 
@@ -99,7 +100,8 @@ std::string scratch_size() {
   return "50%";
 }
 
-std::vector<std::string> script_environment(const Recipe& recipe) {
+std::vector<std::string> script_environment(const RootPlan& plan) {
+  const Recipe& recipe = plan.recipe;
   const std::string key = recipe.key();
   std::vector<std::string> environment = {
       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -108,6 +110,9 @@ std::vector<std::string> script_environment(const Recipe& recipe) {
       "SUITE=" + recipe.suite,
       "MIRROR=" + recipe.mirror,
       "SECURITY_MIRROR=" + recipe.security_mirror,
+      "FETCH_MIRROR=" + plan.mirrors.debian,
+      "FETCH_SECURITY_MIRROR=" + plan.mirrors.security,
+      plan.pins ? fmt::format("EPOCH={}", pinned_epoch(*plan.pins)) : "EPOCH=",
       "KERNEL_PACKAGE=" + recipe.kernel_package,
       fmt::format("PACKAGES={}", fmt::join(recipe.packages, ",")),
       fmt::format("MODULES={}", fmt::join(recipe.modules, " ")),
@@ -135,12 +140,14 @@ std::optional<std::string_view> detail_of(std::string_view line) {
   return line;
 }
 
-Status run_script(const Recipe& recipe, const fs::path& work, const Progress& progress,
+Status run_script(const RootPlan& plan, const fs::path& work, const Progress& progress,
                   const Cancelled& cancelled) {
+  if (plan.pins)
+    if (auto created = create_file(work / "pins", pin_lines(*plan.pins)); !created) return created;
   const fs::path script = work / "build-root.sh";
   if (auto created = create_file(script, kBuildScript); !created) return created;
   Program program{.arguments = {"unshare", "--mount", "--pid", "--fork", "--kill-child"},
-                  .environment = script_environment(recipe)};
+                  .environment = script_environment(plan)};
   if (::geteuid() != 0)
     program.arguments.insert(program.arguments.end(), {"--user", "--map-root-user", "--map-auto"});
   program.arguments.insert(program.arguments.end(),
@@ -190,6 +197,32 @@ Result<Digest> store_modules(const Store& store, const fs::path& work) {
   return store.add_blob(segment);
 }
 
+// What the script says of the packages it took, and where from; nothing of what it made.
+Result<RootBuild> read_packages(const fs::path& work, const Recipe& recipe) {
+  RootBuild build;
+  build.recipe = recipe;
+  auto packages = read_file(work / "packages");
+  auto hashes = read_file(work / "hashes");
+  auto indexes = read_file(work / "indexes");
+  for (const auto* text : {&packages, &hashes, &indexes})
+    if (!*text) return tl::unexpected(text->error());
+  build.packages = lines_of(*packages);
+  for (const std::string& line : lines_of(*hashes)) {
+    std::istringstream words(line);
+    std::string name;
+    words >> name >> build.package_sha256[name];
+  }
+  for (const std::string& line : lines_of(*indexes)) {
+    std::istringstream words(line);
+    Index index;
+    std::int64_t date = 0;
+    words >> index.name >> date >> index.sha256;
+    index.date = timestamp_of(date);
+    build.indexes.push_back(std::move(index));
+  }
+  return build;
+}
+
 }  // namespace
 
 Result<Recipe> make_recipe(const std::vector<std::string>& packages, const Mirrors& mirrors) {
@@ -226,16 +259,30 @@ Status check_build_requirements() {
   return ::geteuid() == 0 ? Status{} : check_user_namespace();
 }
 
-Result<RootBuild> build_root(const Store& store, const Recipe& recipe, const fs::path& work,
+Result<RootPlan> plan_root(const std::vector<std::string>& packages, const Mirrors& mirrors,
+                           const std::optional<RootBuild>& pins) {
+  if (!pins) {
+    return make_recipe(packages, mirrors).map([&](Recipe recipe) {
+      return RootPlan{.recipe = std::move(recipe), .mirrors = mirrors, .pins = {}};
+    });
+  }
+  if (auto checked = check_pins(*pins, sha256(as_bytes(kBuildScript))); !checked)
+    return tl::unexpected(checked.error());
+  return RootPlan{.recipe = pins->recipe, .mirrors = mirrors, .pins = pins};
+}
+
+Result<RootBuild> build_root(const Store& store, const RootPlan& plan, const fs::path& work,
                              const Progress& progress, const Cancelled& cancelled) {
   if (auto able = check_build_requirements(); !able) return tl::unexpected(able.error());
-  if (auto ran = run_script(recipe, work, progress, cancelled); !ran)
-    return tl::unexpected(ran.error());
+  const Status ran = run_script(plan, work, progress, cancelled);
+  auto build = read_packages(work, plan.recipe);
+  if (build && plan.pins)  // which the script gives up on, too, when they are not to be had
+    if (auto same = check_packages(*plan.pins, *build); !same) return tl::unexpected(same.error());
+  if (!ran) return tl::unexpected(ran.error());
+  if (!build) return build;
   if (progress) progress(ProgressKind::kStage, "Storing the image");
   auto release = read_file(work / "release");
   if (!release) return tl::unexpected(release.error());
-  auto packages = read_file(work / "packages");
-  if (!packages) return tl::unexpected(packages.error());
   auto kernel = store_kernel(store, work);
   if (!kernel) return tl::unexpected(kernel.error());
   auto modules = store_modules(store, work);
@@ -243,14 +290,14 @@ Result<RootBuild> build_root(const Store& store, const Recipe& recipe, const fs:
   auto root = store.add_blob(work / "root.erofs");
   if (!root) return tl::unexpected(root.error());
 
-  RootBuild build{.recipe = recipe,
-                  .kernel = *kernel,
-                  .modules = *modules,
-                  .root = *root,
-                  .kernel_release = release->substr(0, release->find('\n')),
-                  .packages = lines_of(*packages),
-                  .created = timestamp_now()};
-  if (auto put = store.put_root(build); !put) return tl::unexpected(put.error());
+  build->kernel = *kernel;
+  build->modules = *modules;
+  build->root = *root;
+  build->kernel_release = release->substr(0, release->find('\n'));
+  build->created = timestamp_now();
+  if (plan.pins)
+    if (auto same = check_outcome(*plan.pins, *build); !same) return tl::unexpected(same.error());
+  if (auto put = store.put_root(*build); !put) return tl::unexpected(put.error());
   return build;
 }
 

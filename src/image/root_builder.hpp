@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,9 +33,20 @@ struct Mirrors {
 // to set up.
 [[nodiscard]] Status check_build_requirements();
 
+struct RootPlan {
+  Recipe recipe;
+  Mirrors mirrors;                // to fetch from
+  std::optional<RootBuild> pins;  // to come to the same once more; check_pins() passed it
+};
+
+// What these packages and mirrors ask for, or what `pins` do, from these mirrors.
+[[nodiscard]] Result<RootPlan> plan_root(const std::vector<std::string>& packages,
+                                         const Mirrors& mirrors,
+                                         const std::optional<RootBuild>& pins);
+
 // Builds in `work`, which must be empty, and moves the outcome into the store. The
 // store's lock must be held.
-[[nodiscard]] Result<RootBuild> build_root(const Store& store, const Recipe& recipe,
+[[nodiscard]] Result<RootBuild> build_root(const Store& store, const RootPlan& plan,
                                            const std::filesystem::path& work,
                                            const Progress& progress, const Cancelled& cancelled);
 

@@ -9,7 +9,9 @@
 #include <set>
 #include <system_error>
 
+#include "image/blob_check.hpp"
 #include "image/files.hpp"
+#include "image/sbom.hpp"
 #include "image/tag.hpp"
 
 namespace gondolin::image {
@@ -20,6 +22,7 @@ namespace {
 
 constexpr timespec kLockPoll{.tv_sec = 0, .tv_nsec = 100'000'000};
 constexpr std::string_view kJson = ".json";
+constexpr std::string_view kSpdx = ".spdx.json";
 
 // The names in a directory; none when it does not exist.
 Result<std::vector<std::string>> names_in(const fs::path& directory) {
@@ -53,7 +56,7 @@ Result<std::uint64_t> remove_others(const fs::path& directory, const std::set<st
 
 Result<StoreLock> Store::lock(const std::function<void()>& on_wait,
                               const Cancelled& cancelled) const {
-  for (const char* name : {"blobs", "roots", "images", "refs", "tmp"})
+  for (const char* name : {"blobs", "roots", "images", "refs", "sboms", "checked", "tmp"})
     if (auto made = make_private_directory(directory_ / name); !made)
       return tl::unexpected(made.error());
   const fs::path path = directory_ / "lock";
@@ -101,6 +104,24 @@ bool Store::has_blob(const Digest& digest) const {
   return fs::file_size(blob_path(digest), error) == digest.size && !error;
 }
 
+Status Store::check_blob(const Digest& digest) const {
+  return image::check_blob(blob_path(digest), digest, directory_ / "checked" / digest.sha256);
+}
+
+Status Store::check_image(const Manifest& manifest) const {
+  const std::pair<const char*, const Digest*> booted[] = {{"kernel", &manifest.base.kernel},
+                                                          {"initramfs", &manifest.initramfs},
+                                                          {"root", &manifest.base.root}};
+  for (const auto& [role, blob] : booted) {
+    auto checked = check_blob(*blob);
+    if (checked) continue;
+    return fail(checked.error().code, "image " + manifest.id().substr(0, 12) + " is damaged: its " +
+                                          role + ", " + checked.error().message +
+                                          " (gondolin image build --update makes it anew)");
+  }
+  return {};
+}
+
 Status Store::put_root(const RootBuild& build) const {
   return replace_file(directory_ / "roots" / (build.recipe.key() + ".json"), build.to_json());
 }
@@ -116,7 +137,17 @@ Result<RootBuild> Store::find_root(const Recipe& recipe) const {
 }
 
 Status Store::put_manifest(const Manifest& manifest) const {
+  if (auto put = replace_file(sbom_path(manifest.id()), sbom(manifest)); !put) return put;
   return replace_file(manifest_path(manifest.id()), manifest.to_json());
+}
+
+fs::path Store::sbom_path(std::string_view id) const {
+  return directory_ / "sboms" / (std::string(id) + std::string(kSpdx));
+}
+
+Result<std::string> Store::read_sbom(std::string_view id) const {
+  if (auto text = read_file(sbom_path(id)); text) return text;
+  return read_manifest(id).map(sbom);  // of an image from before there were any
 }
 
 fs::path Store::manifest_path(std::string_view id) const {
@@ -233,6 +264,7 @@ Result<std::uint64_t> Store::collect_garbage() const {
   auto kept = images_to_keep();
   if (!kept) return tl::unexpected(kept.error());
   std::set<std::string> images;
+  std::set<std::string> sboms;
   std::set<std::string> roots;
   std::set<std::string> blobs;
   for (const std::string& id : *kept) {
@@ -240,14 +272,18 @@ Result<std::uint64_t> Store::collect_garbage() const {
     auto manifest = text.and_then([](const std::string& json) { return Manifest::parse(json); });
     if (!manifest) continue;  // damaged; nothing says what it needs
     images.insert(id + std::string(kJson));
+    sboms.insert(id + std::string(kSpdx));
     roots.insert(manifest->base.recipe.key() + std::string(kJson));
     for (const auto& [role, blob] : manifest->blobs())
       blobs.insert(blob.sha256);
   }
   std::uint64_t freed = 0;
   // Names go before what they name.
-  for (const auto& [directory, keep] :
-       {std::pair{"images", &images}, {"roots", &roots}, {"blobs", &blobs}}) {
+  for (const auto& [directory, keep] : {std::pair{"images", &images},
+                                        {"sboms", &sboms},
+                                        {"roots", &roots},
+                                        {"checked", &blobs},
+                                        {"blobs", &blobs}}) {
     auto removed = remove_others(directory_ / directory, *keep);
     if (!removed) return removed;
     freed += *removed;

@@ -1,9 +1,11 @@
 // The directory that images live in.
 //
 //   blobs/SHA256        kernels, initramfs segments, initramfs, root file systems
+//   sboms/ID.spdx.json  what is in each image, SPDX 2.3
 //   roots/KEY.json      what a recipe gave (RootBuild), by Recipe::key()
 //   images/ID.json      manifests
 //   refs/NAME:VERSION   the id that a tag names
+//   checked/SHA256      when that blob was last hashed (blob_check.hpp)
 //   tmp/                work in progress of whoever holds the lock
 //   lock                locked with flock(2) by whoever changes anything
 //
@@ -64,12 +66,19 @@ class Store {
   // Whether the blob is there, by its name and length.
   [[nodiscard]] bool has_blob(const Digest& digest) const;
 
+  // Whether the blob holds what its name says. Needs no lock.
+  [[nodiscard]] Status check_blob(const Digest& digest) const;
+  // Whether what the image boots from is what it was built as; kProtocol says what is not.
+  [[nodiscard]] Status check_image(const Manifest& manifest) const;
+
   [[nodiscard]] Status put_root(const RootBuild& build) const;
   // What the recipe gave before, if all of it is still there; kNotFound otherwise.
   [[nodiscard]] Result<RootBuild> find_root(const Recipe& recipe) const;
 
   [[nodiscard]] Status put_manifest(const Manifest& manifest) const;
   [[nodiscard]] std::filesystem::path manifest_path(std::string_view id) const;
+  // What is in the image, an SPDX document.
+  [[nodiscard]] Result<std::string> read_sbom(std::string_view id) const;
   // Fails unless every blob of the image is there.
   [[nodiscard]] Result<Manifest> read_manifest(std::string_view id) const;
 
@@ -98,6 +107,7 @@ class Store {
 
  private:
   [[nodiscard]] Result<std::set<std::string>> images_to_keep() const;
+  [[nodiscard]] std::filesystem::path sbom_path(std::string_view id) const;
 
   std::filesystem::path directory_;
 };

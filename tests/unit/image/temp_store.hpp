@@ -46,13 +46,18 @@ class StoreTest : public testing::Test {
 
   // Records what `recipe` gave, with `content` in its root file system.
   RootBuild add_root(const Recipe& recipe, std::string_view content = "root") const {
-    const RootBuild build{.recipe = recipe,
-                          .kernel = add_blob("kernel"),
-                          .modules = add_blob("modules!"),
-                          .root = add_blob(content),
-                          .kernel_release = "6.1.0-0-test",
-                          .packages = {"bash 5"},
-                          .created = "2026-11-23T22:10:00Z"};
+    const RootBuild build{
+        .recipe = recipe,
+        .kernel = add_blob("kernel"),
+        .modules = add_blob("modules!"),
+        .root = add_blob(content),
+        .kernel_release = "6.1.0-0-test",
+        .packages = {"bash 5", "g++ 4:12.2.0-3", "linux-image-6.1.0-0-test 6.1.1-1"},
+        .package_sha256 = {{"bash", std::string(64, 'b')}},
+        .indexes = {{.name = "deb.debian.org_debian_dists_bookworm_InRelease",
+                     .date = "2026-11-20T10:00:00Z",
+                     .sha256 = std::string(64, 'c')}},
+        .created = "2026-11-23T22:10:00Z"};
     EXPECT_TRUE(store().put_root(build));
     return build;
   }
