@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -204,6 +205,8 @@ void serve(fuse_req_t request, Operation operation) noexcept {
   FuseMount& mount = mount_of(fuse_req_userdata(request));
   try {
     operation(mount);
+  } catch (const std::bad_alloc&) {
+    // answered already, and a line would want memory too
   } catch (const std::exception& error) {
     mount.log().line(DebugTopic::kVfs, std::string("an operation failed: ") + error.what());
   }

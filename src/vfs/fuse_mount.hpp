@@ -7,8 +7,10 @@
 #include <fuse_lowlevel.h>
 #include <sys/uio.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <span>
 #include <utility>
 
@@ -40,13 +42,26 @@ class FuseMount : public std::enable_shared_from_this<FuseMount> {
   [[nodiscard]] Provider& provider() const { return shared_->provider; }
   [[nodiscard]] const DebugLog& log() const { return shared_->log; }
   // A Reply that calls deliver(FuseMount&, fuse_req_t, Outcome<T>) with this request.
+  // Whatever there is no memory for is answered with ENOMEM, so that no guest process waits
+  // forever; a Reply that cannot be made is a std::bad_alloc besides.
   template <typename T, typename Deliver>
   [[nodiscard]] Reply<T> owe(fuse_req_t request, Deliver deliver) {
-    ++shared_->unanswered;
-    return Reply<T>([self = shared_from_this(), request, deliver](Outcome<T> outcome) {
+    const auto answer = [self = shared_from_this(), request, deliver](Outcome<T> outcome) {
       --self->shared_->unanswered;
-      deliver(*self, request, std::move(outcome));
-    });
+      try {
+        deliver(*self, request, std::move(outcome));
+      } catch (const std::bad_alloc&) {
+        fuse_reply_err(request, ENOMEM);
+      }
+    };
+    try {
+      Reply<T> reply(answer);
+      ++shared_->unanswered;
+      return reply;
+    } catch (const std::bad_alloc&) {
+      fuse_reply_err(request, ENOMEM);
+      throw;
+    }
   }
   // Hands one whole reply of libfuse's to the sink.
   void send(std::span<const iovec> parts);

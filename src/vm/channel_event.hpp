@@ -13,6 +13,7 @@ struct ChannelEvent {
     kRestarted,  // the guest end died and came back; every stream was reset
     kMounted,    // fs port only: the guest's mount is usable
     kFailed,     // the guest broke the protocol; every stream was reset
+    kExhausted,  // our memory ran out in the middle of something; every stream was reset
   };
   Kind kind;
   std::string message;  // of kFailed: a sentence

@@ -124,6 +124,11 @@ ChannelEventSink Guest::channel_sink(std::string daemon, bool Guest::* is_up) {
         tell_guest_event({VmEvent::Kind::kProtocolError, what});
         break;
       }
+      case ChannelEvent::Kind::kExhausted:
+        tell_guest_event(
+            {VmEvent::Kind::kDaemonRestarted,
+             "out of memory: everything that goes through " + daemon + " was cut off"});
+        break;
     }
     boot_changed_.notify();
   };

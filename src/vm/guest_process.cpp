@@ -1,5 +1,6 @@
 #include <array>
 #include <cerrno>
+#include <new>
 #include <utility>
 #include <variant>
 
@@ -109,13 +110,17 @@ void GuestProcess::State::finish(Error why) {
 Awaitable<void> GuestProcess::State::read_messages() {
   std::array<std::byte, 1024> buffer{};
   while (!over_) {
-    auto count = co_await exec_->read_some(buffer);
-    if (!count) {
-      finish(count.error());
-    } else if (*count == 0) {
-      finish({ErrorCode::kReset, "sandboxd ended the program's stream"});
-    } else if (auto taken = receive(Bytes(buffer.data(), *count)); !taken) {
-      finish(taken.error());
+    try {
+      auto count = co_await exec_->read_some(buffer);
+      if (!count) {
+        finish(count.error());
+      } else if (*count == 0) {
+        finish({ErrorCode::kReset, "sandboxd ended the program's stream"});
+      } else if (auto taken = receive(Bytes(buffer.data(), *count)); !taken) {
+        finish(taken.error());
+      }
+    } catch (const std::bad_alloc&) {
+      finish({ErrorCode::kLimit, "out of memory"});
     }
   }
   // Nobody will tell any more when the output is complete.

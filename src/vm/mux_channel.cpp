@@ -1,5 +1,6 @@
 #include "vm/mux_channel.hpp"
 
+#include <new>
 #include <utility>
 
 #include "vm/mux_core.hpp"
@@ -19,16 +20,26 @@ Result<std::unique_ptr<MuxStream>> MuxCore::open(Bytes target) {
   auto id = mux_.open(target);
   if (!id) return tl::unexpected(id.error());
   auto self = std::static_pointer_cast<MuxCore>(shared_from_this());
-  std::unique_ptr<MuxStream> stream(new MuxStream(std::move(self), *id));
+  std::unique_ptr<MuxStream> stream;
+  try {
+    stream.reset(new MuxStream(std::move(self), *id));
+  } catch (const std::bad_alloc&) {
+    mux_.close(*id);  // as the stream does from here on
+    throw;
+  }
   streams_.emplace(static_cast<std::uint32_t>(*id), stream.get());
   schedule_flush();
   return stream;
 }
 
-void MuxCore::release(MuxStream& stream) {
+void MuxCore::release(MuxStream& stream) noexcept {
   streams_.erase(static_cast<std::uint32_t>(stream.id()));
-  mux_.close(stream.id());
-  schedule_flush();
+  try {
+    mux_.close(stream.id());
+    schedule_flush();
+  } catch (const std::bad_alloc&) {
+    run_dry();  // or the mux would keep it for good
+  }
 }
 
 Result<bool> MuxCore::handle_event() {
@@ -68,7 +79,7 @@ void MuxCore::act_on(const wire::MuxEvent& event) {
 
 void MuxCore::start_over(const std::string& why) {
   mux_.restart();
-  end_streams("the guest's " + name_ + " broke the protocol: " + why);
+  end_streams("the guest's " + name_ + " " + why);
 }
 
 void MuxCore::on_close() {
@@ -76,8 +87,12 @@ void MuxCore::on_close() {
 }
 
 void MuxCore::end_streams(const std::string& why) {
-  for (auto& [id, stream] : std::exchange(streams_, {}))
-    stream->end({ErrorCode::kReset, why});
+  while (!streams_.empty()) {
+    Error error{ErrorCode::kReset, why, 0};
+    MuxStream& stream = *streams_.begin()->second;
+    streams_.erase(streams_.begin());  // the mux has forgotten it
+    stream.end(std::move(error));
+  }
 }
 
 MuxChannel::MuxChannel(const asio::any_io_executor& executor, UniqueFd socket, std::string name,

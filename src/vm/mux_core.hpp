@@ -23,7 +23,7 @@ class MuxCore final : public PortPump {
   [[nodiscard]] Result<std::unique_ptr<MuxStream>> open(Bytes target);
 
   // The owner of `stream`, which the mux knows, is done with it.
-  void release(MuxStream& stream);
+  void release(MuxStream& stream) noexcept;
 
  private:
   MutableBytes input_space() override { return mux_.input_space(); }

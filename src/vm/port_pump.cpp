@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -51,24 +52,30 @@ void PortPump::close() {
 
 Awaitable<void> PortPump::read_loop() {
   while (!closed_) {
-    MutableBytes space = input_space();
-    if (space.empty()) {
-      co_await room_.wait();
-      continue;
+    try {
+      MutableBytes space = input_space();
+      if (space.empty()) {
+        co_await room_.wait();
+        continue;
+      }
+      boost::system::error_code error;
+      std::size_t count =
+          co_await socket_.async_receive(asio::buffer(space.data(), space.size()),
+                                         asio::redirect_error(asio::use_awaitable, error));
+      if (closed_) co_return;
+      if (error) {
+        close_soon();
+        co_return;
+      }
+      input_received(count);
+      ++reads_;
+      dry_ = false;
+      if (!handle_events()) co_return;
+      watch_frame();
+      schedule_flush();
+    } catch (const std::bad_alloc&) {
+      run_dry();
     }
-    boost::system::error_code error;
-    std::size_t count = co_await socket_.async_receive(
-        asio::buffer(space.data(), space.size()), asio::redirect_error(asio::use_awaitable, error));
-    if (closed_) co_return;
-    if (error) {
-      close_soon();
-      co_return;
-    }
-    input_received(count);
-    ++reads_;
-    if (!handle_events()) co_return;
-    watch_frame();
-    schedule_flush();
   }
 }
 
@@ -96,62 +103,105 @@ void PortPump::close_soon() {
 }
 
 void PortPump::give_up_on(const std::string& why) {
-  start_over(why);
+  start_over("broke the protocol: " + why);
   tell(ChannelEvent::Kind::kFailed, why);
   schedule_flush();
+}
+
+void PortPump::run_dry() noexcept {
+  if (closed_) return;
+  if (std::exchange(dry_, true)) return close();
+  try {
+    start_over("was cut off: out of memory");
+    tell(ChannelEvent::Kind::kExhausted);
+    schedule_flush();
+  } catch (const std::bad_alloc&) {
+    close();
+  }
 }
 
 // Started by the first frame that is cut, which is common in bulk, and asking no more
 // than once in a while.
 void PortPump::watch_frame() {
   if (closed_ || frame_watched_ || !in_frame()) return;
-  frame_watched_ = true;
   frame_timer_.expires_after(kFrameDeadline);
   frame_timer_.async_wait([weak = weak_from_this(), seen = reads_](boost::system::error_code) {
-    auto self = weak.lock();
-    if (!self || self->closed_) return;
-    self->frame_watched_ = false;
-    boost::system::error_code error;
-    bool waiting = self->socket_.available(error) > 0;  // bytes that it is for us to read
-    if (self->reads_ == seen && !waiting && self->in_frame()) {
-      self->give_up_on("a frame that does not end");
-      if (!self->handle_events()) return;  // a HELLO may lie behind its beginning
-    }
-    self->watch_frame();
+    if (auto self = weak.lock()) self->on_frame_deadline(seen);
   });
+  frame_watched_ = true;
+}
+
+void PortPump::on_frame_deadline(std::uint64_t seen) {
+  if (closed_) return;
+  frame_watched_ = false;
+  boost::system::error_code error;
+  bool waiting = socket_.available(error) > 0;  // bytes that it is for us to read
+  try {
+    if (reads_ == seen && !waiting && in_frame()) {
+      give_up_on("a frame that does not end");
+      if (!handle_events()) return;  // a HELLO may lie behind its beginning
+    }
+    watch_frame();
+  } catch (const std::bad_alloc&) {
+    run_dry();
+  }
 }
 
 void PortPump::schedule_flush() {
-  if (closed_ || blocked_ || std::exchange(flush_scheduled_, true)) return;
-  asio::post(executor(), [weak = weak_from_this()] {
-    if (auto self = weak.lock()) self->flush();
-  });
+  if (closed_ || blocked_ || flush_scheduled_) return;
+  try {
+    asio::post(executor(), [weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->flush();
+    });
+    flush_scheduled_ = true;
+  } catch (const std::bad_alloc&) {
+    // The machine is in the middle of something and must not be asked for more than bytes.
+    if (!send_output()) wait_until_writable();
+  }
 }
 
 void PortPump::flush() {
   flush_scheduled_ = false;
+  try {
+    flush_turn();
+  } catch (const std::bad_alloc&) {
+    run_dry();
+  }
+}
+
+void PortPump::flush_turn() {
   while (!closed_ && !blocked_) {
-    Bytes bytes = output();
+    const Bytes bytes = output();
     if (bytes.empty()) return room_.notify();
-    ssize_t count = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (count < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN) return wait_until_writable();
-      blocked_ = true;
-      return close_soon();
-    }
-    output_sent(static_cast<std::size_t>(count));
+    if (!send_output()) return wait_until_writable();
     if (!handle_events()) return;  // room may have come back
   }
 }
 
+bool PortPump::send_output() {
+  while (!closed_ && !blocked_) {
+    const Bytes bytes = output();
+    if (bytes.empty()) return true;
+    ssize_t count = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count >= 0) {
+      output_sent(static_cast<std::size_t>(count));
+    } else if (errno == EAGAIN) {
+      return false;
+    } else if (errno != EINTR) {
+      blocked_ = true;
+      close_soon();
+    }
+  }
+  return true;
+}
+
 void PortPump::wait_until_writable() {
-  blocked_ = true;
   socket_.async_wait(asio::socket_base::wait_write,
                      [self = shared_from_this()](boost::system::error_code) {
                        self->blocked_ = false;
                        self->flush();
                      });
+  blocked_ = true;
 }
 
 void PortPump::tell(ChannelEvent::Kind kind, std::string message) {

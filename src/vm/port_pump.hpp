@@ -10,6 +10,9 @@
 // one write, so one that stops within a frame is no better; without a deadline the HELLO
 // of its successor would be taken for the rest of that frame.
 //
+// When memory runs out in a turn, the machine starts over likewise: nobody can tell what it
+// was about to do. When it runs out again before anything else came, the port is closed.
+//
 // One event-loop thread. Kept alive by its owner and by what it has in progress,
 // which close() ends.
 #pragma once
@@ -45,7 +48,8 @@ class PortPump : public std::enable_shared_from_this<PortPump> {
 
   [[nodiscard]] asio::any_io_executor executor() { return socket_.get_executor(); }
 
-  // Sends what the machine has to say at the end of this turn of the loop.
+  // Sends what the machine has to say at the end of this turn of the loop; at once when there
+  // is no memory for later.
   void schedule_flush();
 
  protected:
@@ -62,11 +66,14 @@ class PortPump : public std::enable_shared_from_this<PortPump> {
   [[nodiscard]] virtual Result<bool> handle_event() = 0;
   // Whether a frame has begun whose rest is to come, after handle_event() found nothing.
   [[nodiscard]] virtual bool in_frame() const = 0;
-  // The guest broke the protocol, as `why` says: everything that depends on what it sent
-  // so far ends, and the port waits for a guest end that begins anew.
+  // The guest end `why`, such as "broke the protocol: …": everything that depends on what it
+  // sent so far ends, and the port waits for a guest end that begins anew.
   virtual void start_over(const std::string& why) = 0;
   // The port is gone for good.
   virtual void on_close() = 0;
+
+  // Memory ran out in the machine, which starts over.
+  void run_dry() noexcept;
 
   // Tells the owner, who may close the pump over it.
   void tell(ChannelEvent::Kind kind, std::string message = {});
@@ -82,6 +89,10 @@ class PortPump : public std::enable_shared_from_this<PortPump> {
   // Sees to it that a frame that has begun also ends.
   void watch_frame();
   void flush();
+  void flush_turn();
+  // Sends what there is, as far as it is taken; false when the socket takes no more.
+  [[nodiscard]] bool send_output();
+  void on_frame_deadline(std::uint64_t seen);
   void wait_until_writable();
 
   asio::local::stream_protocol::socket socket_;
@@ -95,6 +106,7 @@ class PortPump : public std::enable_shared_from_this<PortPump> {
   bool was_up_ = false;
   bool closed_ = false;
   bool flush_scheduled_ = false;
+  bool dry_ = false;      // memory ran out, and nothing has been received since
   bool blocked_ = false;  // the socket takes nothing now; wait_until_writable() is on
 };
 

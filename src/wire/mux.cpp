@@ -278,10 +278,10 @@ void Mux::output_sent(std::size_t count) {
 // room. The stream may be gone afterwards.
 void Mux::request(std::uint32_t id, Stream& stream, unsigned frames) {
   if (stream.reset) return;
-  bool waits = stream.pending != 0;
+  const bool waits = stream.pending != 0;
+  if (!waits) urgent_.push_back(id);  // first what may fail: without it a frame waits forever
   stream.pending |= frames;
-  if (waits) return;
-  if (!urgent_.empty() || !send_pending(id, stream)) urgent_.push_back(id);
+  if (!waits && urgent_.size() == 1) send_pending();
 }
 
 void Mux::send_pending() {
@@ -336,11 +336,14 @@ Result<StreamId> Mux::open(Bytes target) {
     ++last_opened_;
     ++opened_since_up_;
   } while (last_opened_ == 0 || streams_.contains(last_opened_));
-  Stream& stream = streams_[last_opened_];
-  stream.target.assign(target.begin(), target.end());
-  stream.receive_credit = options_.window;
-  stream.send_credit = link_.peer_window();
-  request(last_opened_, stream, kPendingOpen);
+  Stream opened;
+  opened.target.assign(target.begin(), target.end());
+  opened.receive_credit = options_.window;
+  opened.send_credit = link_.peer_window();
+  urgent_.push_back(last_opened_);  // to nobody, which does no harm, if the rest fails
+  opened.pending = kPendingOpen;
+  streams_.emplace(last_opened_, std::move(opened));
+  if (urgent_.size() == 1) send_pending();
   return StreamId{last_opened_};
 }
 
@@ -431,12 +434,12 @@ bool Mux::may_take_room(std::uint32_t id, Stream& stream) {
   skip_gone();
   bool room = urgent_.empty() && output_.room() >= kHeaderSize + kLeastTurn;
   if (room && (stream.has_turn || line_.empty())) return true;
-  stream.in_line = true;
   if (stream.has_turn) {
     line_.push_front(id);
   } else {
     line_.push_back(id);
   }
+  stream.in_line = true;
   return false;
 }
 
