@@ -7,7 +7,7 @@ import http from 'node:http';
 import test from 'node:test';
 
 import { browserPage } from './browser.mjs';
-import { freePort, gateway, gatewayWithFile, httpServer } from './harness.mjs';
+import { freePort, gateway, gatewayWithFile, httpServer, listen } from './harness.mjs';
 
 const DONE = '<!doctype html><title>up</title><p id="up">the backend is up</p>';
 
@@ -66,4 +66,34 @@ test('a page whose name was rebound to the loopback reads nothing', { timeout: 6
   const read = await page.evaluate(() => fetch('/secret').then((answer) => answer.status, () => 'blocked'));
   assert.ok(read === 421 || read === 'blocked', read);
   assert.equal(requests, 0);
+});
+
+// The same stranger, served from a server of its own, goes for the sandbox from there.
+test('a page of another origin opens no WebSocket and reads nothing', { timeout: 60000 }, async (t) => {
+  let upgrades = 0;
+  const backend = http.createServer((request, response) => response.end('secret'));
+  backend.on('upgrade', (request, socket) => {
+    upgrades += 1;
+    socket.destroy();
+  });
+  const gatewayPort = new URL(await gateway(t, { '/': await listen(t, backend) })).port;
+  const strangerPort = await httpServer(t, answer);
+  const page = await browserPage(t, 'MAP evil.test 127.0.0.1');
+  await page.goto(`http://evil.test:${strangerPort}/`);
+  const opened = (host) => page.evaluate((url) => new Promise((resolve) => {
+    const socket = new WebSocket(url);
+    socket.onopen = () => resolve(true);
+    socket.onerror = () => resolve(false);
+  }), `ws://${host}:${gatewayPort}/`);
+  const status = async (host) => {
+    const said = page.waitForEvent('console', (message) => message.text().includes('response code'));
+    assert.equal(await opened(host), false, host);
+    return /response code: (\d+)/.exec((await said).text())[1];
+  };
+  assert.equal(await status('127.0.0.1'), '403');
+  assert.equal(await status('evil.test'), '421');
+  assert.equal(upgrades, 0);
+  const read = await page.evaluate((url) => fetch(url).then((response) => response.text(), () => 'blocked'),
+    `http://127.0.0.1:${gatewayPort}/secret`);
+  assert.equal(read, 'blocked');
 });
