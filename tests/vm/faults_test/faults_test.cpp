@@ -15,7 +15,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
+#include "gondolin/image.hpp"
 #include "support/command.hpp"
 
 namespace gondolin::test {
@@ -23,6 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
+using testing::AllOf;
 using testing::AnyOf;
 using testing::Eq;
 using testing::HasSubstr;
@@ -175,6 +178,83 @@ TEST_F(Faults, WithoutAPlaceForImagesALineSaysSo) {
   CommandResult result = run(exec("echo ran", {}, {"GONDOLIN_IMAGE_STORE=/proc/1/no/images"}));
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.errors, HasSubstr("/proc/1/no"));
+}
+
+// An image store of the test's own with the default image in it; its root is returned, and can be
+// damaged.
+fs::path copy_image(const fs::path& store) {
+  const CommandResult manifest = run({GONDOLIN_PROGRAM, "image", "inspect"});
+  EXPECT_EQ(manifest.status, 0) << manifest.errors;
+  const auto json = nlohmann::json::parse(manifest.output);
+  const fs::path original = gondolin::ImageStore().path();
+  for (const char* name : {"blobs", "images", "refs", "roots"})
+    fs::create_directories(store / name);
+  for (const auto& blob :
+       {json["initramfs"], json["base"]["kernel"], json["base"]["modules"], json["base"]["root"]}) {
+    const std::string name = blob["sha256"];
+    fs::copy_file(original / "blobs" / name, store / "blobs" / name);
+  }
+  const std::string id = json["id"];
+  std::ofstream(store / "images" / (id + ".json")) << manifest.output;
+  std::ofstream(store / "refs/default:latest") << id << "\n";
+  return store / "blobs" / json["base"]["root"]["sha256"].get<std::string>();
+}
+
+TEST_F(Faults, AnImageWhoseBytesChangedIsNotBooted) {
+  const fs::path store = directory_ / "images";
+  const fs::path root = copy_image(store);
+  std::fstream(root, std::ios::in | std::ios::out | std::ios::binary).seekp(1 << 20) << "changed";
+  CommandResult result =
+      run(exec("echo ran", {"--no-template"}, {"GONDOLIN_IMAGE_STORE=" + store.string()}));
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.output, "");
+  EXPECT_THAT(result.errors,
+              AllOf(HasSubstr("is damaged: its root"), HasSubstr("gondolin image build --update")));
+  result =
+      run({"env", "GONDOLIN_IMAGE_STORE=" + store.string(), GONDOLIN_PROGRAM, "image", "verify"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.errors, HasSubstr(root.filename().string()));
+}
+
+TEST_F(Faults, ATruncatedImageIsNotBooted) {
+  const fs::path store = directory_ / "images";
+  fs::resize_file(copy_image(store), 1 << 20);
+  CommandResult result = run(exec("echo ran", {}, {"GONDOLIN_IMAGE_STORE=" + store.string()}));
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.output, "");
+  EXPECT_THAT(result.errors, HasSubstr("is damaged: its root"));
+}
+
+// Answers /read with the exit status of a program that reads what nobody has read before.
+constexpr char kReader[] = R"(cat > /tmp/reader.py <<'END'
+import http.server, subprocess
+class Reader(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        command = 'cat /usr/bin/vim.tiny > /dev/null' if self.path == '/read' else 'cat /dev/null'
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'%d\n' % subprocess.run(['sh', '-c', command]).returncode)
+http.server.HTTPServer(('127.0.0.1', 8000), Reader).serve_forever()
+END
+echo '/ :8000' > /etc/gondolin/listeners
+echo up >&2
+exec python3 /tmp/reader.py)";
+
+// Only the user can do that, and no hash at a start sees it coming.
+TEST_F(Faults, AnImageThatIsCutShortUnderARunningVmFailsTheGuestsReadsAndNothingElse) {
+  const fs::path store = directory_ / "images";
+  const fs::path root = copy_image(store);
+  BackgroundCommand gondolin(
+      exec(kReader, {"--listen"}, {"GONDOLIN_IMAGE_STORE=" + store.string()}));
+  const std::string url = url_in(gondolin.wait_for_errors("up\n"));
+  auto get = [&](const char* path) { return run({"curl", "-s", "-m", "20", url + path}).output; };
+  EXPECT_TRUE(eventually([&] { return get("/nothing") == "0\n"; }));
+  fs::resize_file(root, 0);
+  EXPECT_EQ(get("/read"), "1\n") << "an error of cat's, not a hang and not other bytes";
+  EXPECT_EQ(get("/nothing"), "0\n") << "what the guest has in memory it still has";
+  EXPECT_TRUE(process_exists(qemu_of(gondolin)));
+  gondolin.kill(SIGTERM);
+  EXPECT_EQ(gondolin.wait(), 128 + SIGTERM);
 }
 
 TEST_F(Faults, TooFewDescriptorsToStartALineSaysSo) {
