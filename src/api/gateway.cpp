@@ -21,6 +21,7 @@
 #include "gondolin/error.hpp"
 #include "ingress/route_table.hpp"
 #include "io/file_watch.hpp"
+#include "io/run_loop.hpp"
 #include "io/tcp.hpp"
 
 namespace gondolin {
@@ -55,7 +56,7 @@ class FileGateway final : public Ingress::Impl {
     routes_teller_.tell();
     table_.on_change([this] { routes_teller_.tell(); });
     bound = {.host = gateway_->host(), .port = gateway_->port()};
-    thread_ = std::thread([this] { loop_.run(); });
+    thread_ = std::thread([this] { run_loop(loop_); });
   }
 
   ~FileGateway() override { close(); }

@@ -15,6 +15,7 @@
 #include <boost/asio/post.hpp>
 
 #include "gondolin/error.hpp"
+#include "io/run_loop.hpp"
 #include "io/stream.hpp"
 
 namespace gondolin::api {
@@ -23,7 +24,7 @@ namespace gondolin::api {
 // before this object: declare it behind, and call stop() first.
 class LoopThread {
  public:
-  LoopThread() : thread_([this] { context_.run(); }) {}
+  LoopThread() : thread_([this] { run_loop(context_); }) {}
   ~LoopThread() { stop(); }
   LoopThread(const LoopThread&) = delete;
   LoopThread& operator=(const LoopThread&) = delete;
