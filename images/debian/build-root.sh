@@ -89,9 +89,14 @@ finish_root() {
     --exclude-regex='^(dev|proc|sys|run|tmp)/.' "$out/root.erofs" /mnt/view >&2
 }
 
-# The kernel package to take: the one that is pinned, else what the metapackage depends on.
+# The kernel package to take: the one that is pinned, while the archive has it, else what the
+# metapackage depends on.
 kernel_package() {
-  if [ -e /mnt/out/pins ] && grep -o '^linux-image-[^ ]*' /mnt/out/pins; then return; fi
+  pinned=$(grep -o -s '^linux-image-[^ ]*' /mnt/out/pins || true)
+  if [ -n "$pinned" ] && apt-cache show "$pinned" > /dev/null 2>&1; then
+    echo "$pinned"
+    return
+  fi
   apt-cache depends --important "$KERNEL_PACKAGE" |
     sed -n 's/^ *Depends: \(linux-image-[^ ]*\).*/\1/p' | head -n 1
 }

@@ -47,7 +47,8 @@ Status check_blob(const std::filesystem::path& blob, const Digest& digest,
   const auto after = state_of(blob);
   if (!after) return tl::unexpected(after.error());
   // A store that cannot be written to, or a file that is still new: hashed again next time.
-  if (describe(*after) == describe(*before) && has_settled(*after))
+  if (describe(*after) == describe(*before) && has_settled(*after) &&
+      make_private_directory(record.parent_path()))
     static_cast<void>(replace_file(record, describe(*after)));
   return {};
 }
