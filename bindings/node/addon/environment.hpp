@@ -66,6 +66,9 @@ class Environment {
   Napi::FunctionReference gateway_class;
   Napi::FunctionReference vm_class;
   Napi::FunctionReference process_class;
+  Napi::FunctionReference fs_class;
+  Napi::FunctionReference reader_class;
+  Napi::FunctionReference writer_class;
 
  private:
   static void end(void* self);

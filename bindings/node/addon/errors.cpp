@@ -26,9 +26,10 @@ const char* code_name(ApiErrorCode code) {
   return "FAILED";
 }
 
-Napi::Value make_error(Napi::Env env, const char* code, const std::string& message) {
-  return Environment::of(env).error_class.New(
-      {Napi::String::New(env, code), Napi::String::New(env, message)});
+Napi::Value make_error(Napi::Env env, const char* code, const std::string& message, int os_error) {
+  return Environment::of(env).error_class.New({Napi::String::New(env, code),
+                                               Napi::String::New(env, message),
+                                               Napi::Number::New(env, os_error)});
 }
 
 }  // namespace
@@ -37,9 +38,9 @@ Napi::Value to_js_error(Napi::Env env, const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const ApiError& known) {
-    return make_error(env, code_name(known.code()), known.what());
+    return make_error(env, code_name(known.code()), known.what(), known.os_error());
   } catch (const std::exception& other) {
-    return make_error(env, "FAILED", other.what());
+    return make_error(env, "FAILED", other.what(), 0);
   }
 }
 

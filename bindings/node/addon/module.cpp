@@ -12,6 +12,7 @@
 
 #include "cancellation.hpp"
 #include "environment.hpp"
+#include "fs.hpp"
 #include "gateway.hpp"
 #include "hooks.hpp"
 #include "process.hpp"
@@ -20,7 +21,8 @@
 namespace gondolin::node {
 namespace {
 
-// initialize(ErrorClass): the class of all errors, made as `new ErrorClass(code, message)`.
+// initialize(ErrorClass): the class of all errors, made as `new ErrorClass(code, message,
+// errno)`.
 void initialize(const Napi::CallbackInfo& info) {
   Environment::of(info.Env()).error_class = Napi::Persistent(info[0].As<Napi::Function>());
 }
@@ -32,6 +34,7 @@ Napi::Object load(Napi::Env env, Napi::Object exports) {
   GatewayObject::define(env);
   VmObject::define(env);
   ProcessObject::define(env);
+  FsObject::define(env);
   export_replies(env, exports);
   export_cancellation(env, exports);
   exports.Set("initialize", Napi::Function::New(env, initialize));

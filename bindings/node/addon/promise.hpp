@@ -86,6 +86,18 @@ Completion<T> completion(Settler<T> settler, std::shared_ptr<void> held) {
   };
 }
 
+// The same for a call that gives nothing.
+inline Completion<void> completion(Settler<Nothing> settler, std::shared_ptr<void> held) {
+  return [settler = std::move(settler), held = std::move(held)](Outcome<void> outcome) {
+    if (outcome.ok()) {
+      settler.settle(Settlement<Nothing>(std::in_place_index<0>));
+    } else {
+      settler.settle(
+          Settlement<Nothing>(std::in_place_index<1>, std::make_exception_ptr(outcome.error())));
+    }
+  };
+}
+
 // Calls `work` on a thread of the pool; the promise gets what `to_js` makes of its value.
 template <typename T>
 Napi::Promise promise_of(Napi::Env env, std::function<T()> work, typename Settler<T>::ToJs to_js,

@@ -6,6 +6,7 @@
 
 #include "cancellation.hpp"
 #include "debug_log.hpp"
+#include "fs.hpp"
 #include "gateway.hpp"
 #include "gondolin/error.hpp"
 #include "ingress_options.hpp"
@@ -88,9 +89,36 @@ VmOptions keep_vm_options(KeptFunctions& kept, Napi::Object object) {
   return options;
 }
 
+// A directory of this machine, and where it is to be in the guest.
+struct HostMount {
+  std::string path;
+  std::string directory;
+  VfsAccess access = VfsAccess::kReadWrite;
+};
+
+std::vector<HostMount> read_mounts(Napi::Object options) {
+  std::vector<HostMount> mounts;
+  const std::optional<Napi::Array> array = Properties(options).array("mounts");
+  for (std::uint32_t i = 0; array && i < array->Length(); ++i) {
+    const Properties mount(array->Get(i).As<Napi::Object>());
+    mounts.push_back({.path = mount.text("path").value_or(""),
+                      .directory = mount.text("directory").value_or(""),
+                      .access = mount.flag("readOnly").value_or(false) ? VfsAccess::kReadOnly
+                                                                       : VfsAccess::kReadWrite});
+  }
+  return mounts;
+}
+
 // Blocks; builds the default image where there is none.
-std::shared_ptr<VmHandle> start_vm(VmOptions options, const std::stop_token& stop) {
+std::shared_ptr<VmHandle> start_vm(VmOptions options, const std::vector<HostMount>& mounts,
+                                   const std::stop_token& stop) {
   options.cancel = stop;
+  for (const HostMount& mount : mounts) {
+    options.mounts.push_back(
+        {.path = mount.path,
+         .provider = std::make_shared<HostDirectory>(mount.directory, mount.access),
+         .access = mount.access});
+  }
   ImageStore store(options.image_store);
   store.ensure(options.image, {}, [&stop] { return stop.stop_requested(); });
   return std::make_shared<VmHandle>(Vm::create(std::move(options)));
@@ -123,8 +151,9 @@ Napi::Value create_vm(const Napi::CallbackInfo& info) {
     const std::vector<FunctionId> functions = kept.take();
     return promise_of<std::shared_ptr<VmHandle>>(
         env,
-        [options = std::move(options), source = stop_source_of(info[1])] {
-          return start_vm(options, source->get_token());
+        [options = std::move(options), mounts = read_mounts(info[0].As<Napi::Object>()),
+         source = stop_source_of(info[1])] {
+          return start_vm(options, mounts, source->get_token());
         },
         [functions](Napi::Env js, std::shared_ptr<VmHandle> handle) {
           return VmObject::make(js, std::move(handle), functions);
@@ -136,7 +165,7 @@ Napi::Value create_vm(const Napi::CallbackInfo& info) {
 void VmObject::define(Napi::Env env) {
   Napi::Function definition =
       DefineClass(env, "NativeVm",
-                  {InstanceMethod<&VmObject::exec>("exec"),
+                  {InstanceMethod<&VmObject::fs>("fs"), InstanceMethod<&VmObject::exec>("exec"),
                    InstanceMethod<&VmObject::listening_ports>("listeningPorts"),
                    InstanceMethod<&VmObject::wait_for_port>("waitForPort"),
                    InstanceMethod<&VmObject::enable_ingress>("enableIngress"),
@@ -163,6 +192,10 @@ VmObject::VmObject(const Napi::CallbackInfo& info)
 
 VmObject::~VmObject() {
   pool_->dispose(std::move(handle_));
+}
+
+Napi::Value VmObject::fs(const Napi::CallbackInfo& info) {
+  return FsObject::make(info.Env(), handle_->vm().fs());
 }
 
 Napi::Value VmObject::exec(const Napi::CallbackInfo& info) {

@@ -37,6 +37,8 @@ class VmObject final : public Napi::ObjectWrap<VmObject> {
   ~VmObject() override;
 
  private:
+  // fs(): a NativeFs.
+  Napi::Value fs(const Napi::CallbackInfo& info);
   // exec(options): a promise of a NativeProcess.
   Napi::Value exec(const Napi::CallbackInfo& info);
   Napi::Value listening_ports(const Napi::CallbackInfo& info);

@@ -1,5 +1,7 @@
 // The errors of this package.
 
+import { constants } from 'node:os';
+
 /** What went wrong, for programs. */
 export type GondolinErrorCode =
   /** an option or argument breaks its documented rule */
@@ -15,19 +17,27 @@ export type GondolinErrorCode =
   /** the operating system or the guest reported a failure */
   | 'FAILED';
 
+function errnoName(errno: number): string | undefined {
+  return Object.entries(constants.errno).find(([, number]) => number === errno)?.[0];
+}
+
 /** What calls of this package reject with. The message is a sentence for people. */
 export class GondolinError extends Error {
-  /** What went wrong, for programs. */
-  readonly code: GondolinErrorCode;
+  /** What went wrong, for programs; where the operating system said it, `ENOENT` and so on. */
+  readonly code: GondolinErrorCode | (string & {});
+  /** The number that the operating system said it with, negative as Node has it. */
+  readonly errno?: number;
 
   /**
    * @param code what went wrong, for programs
    * @param message the same for people
+   * @param errno the number that the operating system said it with
    */
-  constructor(code: GondolinErrorCode, message: string) {
+  constructor(code: GondolinErrorCode, message: string, errno = 0) {
     super(message);
     this.name = 'GondolinError';
-    this.code = code;
+    this.code = (errno > 0 ? errnoName(errno) : undefined) ?? code;
+    if (errno > 0) this.errno = -errno;
   }
 }
 

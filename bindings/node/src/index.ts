@@ -10,6 +10,11 @@ export { GondolinError, IngressRequestBlockedError, type GondolinErrorCode } fro
 export {
   ExecProcess, ExecResult, type EnvInput, type ExecOptions,
 } from './exec.js';
+export {
+  VmFs, VmFsStat, type VmFsAccessOptions, type VmFsDeleteOptions, type VmFsMkdirOptions,
+  type VmFsOptions, type VmFsReadFileOptions, type VmFsReadFileStreamOptions,
+  type VmFsWriteFileInput, type VmFsWriteFileOptions,
+} from './fs.js';
 export { openGateway, type Gateway, type GatewayOptions } from './gateway.js';
 export type {
   EnableIngressOptions, IngressAccess, IngressAllowInfo, IngressGatewayHooks, IngressHeaderPatch,
@@ -17,6 +22,7 @@ export type {
   IngressHookResponse, IngressHookResponsePatch, IngressRoute, IngressRoutesEvent,
   ListenersError,
 } from './ingress.js';
+export { ReadonlyProvider, RealFSProvider, type VmVfsOptions } from './mounts.js';
 export { type ExecOutputMode, type OutputChunk } from './output.js';
 export { type StdinSource } from './stdin.js';
 export {

@@ -72,12 +72,45 @@ export interface NativeProcess {
   kill(): void;
 }
 
+export interface NativeFileInfo {
+  type: 'file' | 'directory' | 'symlink' | 'other';
+  permissions: number;
+  uid: number;
+  gid: number;
+  size: number;
+  modifiedMs: number;
+}
+
+export interface NativeFileReader {
+  /** At most `max` bytes; none at the end. */
+  read(max: number): Promise<Buffer>;
+  close(): void;
+}
+
+export interface NativeFileWriter {
+  write(bytes: Uint8Array): Promise<void>;
+  finish(): Promise<void>;
+}
+
+export interface NativeFs {
+  read(path: string, max: number): Promise<Buffer>;
+  openReader(path: string): Promise<NativeFileReader>;
+  write(path: string, bytes: Uint8Array): Promise<void>;
+  openWriter(path: string): Promise<NativeFileWriter>;
+  list(path: string): Promise<string[]>;
+  stat(path: string): Promise<NativeFileInfo>;
+  makeDirectory(path: string, options: object): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string, options: object): Promise<void>;
+}
+
 /** What ends a call in progress. */
 export interface NativeCancellation {
   readonly cancellation: unique symbol;
 }
 
 export interface NativeVm {
+  fs(): NativeFs;
   exec(command: object): Promise<NativeProcess>;
   listeningPorts(): Promise<ListeningPort[]>;
   waitForPort(

@@ -5,10 +5,12 @@ import { randomUUID } from 'node:crypto';
 import { nativeDebug, type DebugSettings, type DebugTopic } from './debug.js';
 import { GondolinError } from './errors.js';
 import { ExecProcess, nativeCommand, type EnvInput, type ExecOptions } from './exec.js';
+import { VmFs } from './fs.js';
 import {
   nativeIngressOptions, type EnableIngressOptions, type IngressAccess, type IngressRoute,
 } from './ingress.js';
 import { cancellable, native, prebuilt, type NativeGateway, type NativeVm } from './native.js';
+import { nativeMounts, type VmVfsOptions } from './mounts.js';
 import { checkNames, invalid } from './options.js';
 
 /** What happened to a VM that its user may want to hear of. */
@@ -61,6 +63,8 @@ export interface VMOptions extends DebugSettings {
   accelerator?: 'auto' | 'kvm' | 'tcg';
   /** Whether to copy a guest that was booted before, the default, or to boot. */
   startFrom?: 'template' | 'boot';
+  /** Directories of this machine in the guest. */
+  vfs?: VmVfsOptions;
   /** Variables for every program. */
   env?: EnvInput;
   /** false: `start()` is yet to be called, by the user or by what needs the guest. */
@@ -92,7 +96,7 @@ export interface ShellOptions {
 }
 
 const optionNames = new Set<string>([
-  'image', 'memory', 'cpus', 'accelerator', 'startFrom', 'env', 'autoStart', 'startTimeoutMs',
+  'image', 'memory', 'cpus', 'accelerator', 'startFrom', 'vfs', 'env', 'autoStart', 'startTimeoutMs',
   'signal', 'onEvent', 'sessionLabel', 'sandbox', 'debug', 'debugLog',
 ] satisfies (keyof VMOptions)[]);
 const sandboxNames = new Set(['imagePath', 'memory', 'cpus', 'debug']);
@@ -127,6 +131,7 @@ function nativeOptions(options: VMOptions): object {
     cpus: options.cpus ?? sandbox.cpus,
     accelerator: options.accelerator,
     startFrom: options.startFrom,
+    mounts: nativeMounts(options.vfs),
     guestDirectory: process.env['GONDOLIN_GUEST_DIR'] ?? `${prebuilt}guest`,
     onEvent: onEvent && ((kind: VmEvent['kind'], message: string) => onEvent({ kind, message })),
     ...nativeDebug({ ...options, ...(debug === undefined ? {} : { debug }) }),
@@ -174,6 +179,8 @@ export class VM implements AsyncDisposable {
   readonly id: string = randomUUID();
   /** The name that `sessionLabel` gave it. */
   readonly label: string | undefined;
+  /** The files in the guest. */
+  readonly fs: VmFs;
   readonly #options: VMOptions;
   readonly #native: object;
   readonly #closing = new AbortController();
@@ -186,6 +193,7 @@ export class VM implements AsyncDisposable {
     this.#options = options;
     this.#native = nativeOptions(options);
     this.label = options.sessionLabel;
+    this.fs = new VmFs(async () => (await this.#running()).fs());
   }
 
   /**

@@ -8,13 +8,17 @@ import test from 'node:test';
 
 import { consumerProject, execFileAsync, listenersFile, mirror, packageDirectory } from './support.js';
 
+const builtGuestPrograms = path.join(packageDirectory, '..', '..', 'build', 'guest');
+
 test('the package installs in an empty project and runs there', async (t) => {
   const project = await consumerProject(t);
   const installed = path.join(project, 'node_modules', 'gondolin');
   assert.deepEqual((await readdir(installed)).sort(),
     ['LICENSE', 'README.md', 'dist', 'package.json', 'prebuilt']);
-  assert.deepEqual((await readdir(path.join(installed, 'prebuilt', 'linux-x64', 'guest'))).sort(),
-    ['init', 'sandboxd', 'sandboxfs', 'sandboxingress', 'sandboxmounts']);
+  const carried = await readdir(path.join(installed, 'prebuilt', 'linux-x64', 'guest'));
+  const built = (await readdir(builtGuestPrograms)).filter((name) => /^[a-z]+$/.test(name));
+  assert.ok(built.includes('sandboxd'));
+  assert.deepEqual(carried.sort(), built.sort());
   assert.deepEqual((await readdir(path.join(project, 'node_modules'))).filter((name) => !name.startsWith('.')),
     ['gondolin']);
 
