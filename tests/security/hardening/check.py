@@ -53,11 +53,19 @@ def faults_of_file(path, static):
     return [f"{path} {what}" for what, holds in checks.items() if not holds]
 
 
+def source_of(entry):
+    """The file that a command compiles; the first one, where it compiles several as one."""
+    file = Path(entry["file"])
+    if file.parent.name != "Unity":
+        return file
+    return Path(re.search(r'#include "([^"]+)"', file.read_text()).group(1))
+
+
 def faults_of_commands(commands, prefix):
     root = Path(__file__).resolve().parents[3]
     seen, faults = 0, []
     for entry in json.loads(Path(commands).read_text()):
-        if not Path(entry["file"]).is_relative_to(root / prefix):
+        if not source_of(entry).is_relative_to(root / prefix):
             continue
         seen += 1
         words = set(entry["command"].split())
