@@ -19,7 +19,7 @@ const std::string kScript = sha256(as_bytes(kBuildScript));
 class Pins : public StoreTest {
  protected:
   Pins() {
-    for (const char* name : {"init", "sandboxd", "sandboxfs", "sandboxingress"})
+    for (const char* name : {"init", "sandboxd", "sandboxfs", "sandboxingress", "sandboxmounts"})
       write(directory_ / "guest" / name, name);
   }
 
