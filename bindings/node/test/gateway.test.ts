@@ -90,7 +90,7 @@ test('options out of range are refused', async (t) => {
 
 test('an address in use is a failure', async (t) => {
   const port = await backend(t, (_, response) => response.end());
-  await assert.rejects(gatewayTo(t, 80, { listenPort: port }), { name: 'GondolinError', code: 'FAILED' });
+  await assert.rejects(gatewayTo(t, 80, { listenPort: port }), { name: 'GondolinError', code: 'EADDRINUSE' });
 });
 
 test('it closes at once, whatever its clients do', async (t) => {
