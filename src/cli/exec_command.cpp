@@ -2,7 +2,6 @@
 
 #include "cli/commands.hpp"
 #include "cli/guest_program.hpp"
-#include "gondolin/error.hpp"
 
 namespace gondolin::cli {
 namespace {
@@ -27,8 +26,7 @@ void add_exec_command(CLI::App& app, Invocation& invocation) {
     try {
       invocation.exit_code =
           run_guest_program(*arguments, {arguments->command}, Foreground::kPipes);
-    } catch (const ApiError& error) {
-      if (error.code() != ApiErrorCode::kNotFound) throw;
+    } catch (const NoSuchProgram& error) {
       print_error(error);
       invocation.exit_code = kCommandNotFound;
     }

@@ -85,7 +85,8 @@ Process start_first(Vm& vm, const ExecOptions& base,
       options.argv = programs[i];
       return vm.exec(options);
     } catch (const ApiError& error) {
-      if (error.code() != ApiErrorCode::kNotFound || i + 1 == programs.size()) throw;
+      if (error.code() != ApiErrorCode::kNotFound) throw;
+      if (i + 1 == programs.size()) throw NoSuchProgram(error);
     }
   }
 }

@@ -120,7 +120,7 @@ TEST_P(HostileGuest, HarmsNobodyButItself) {
         result = try_guest("cat /root/done 2>/dev/null");
         return !result.empty();
       },
-      90s))
+      240s))
       << try_guest("cat /root/hostile.log");
   EXPECT_EQ(result, "carried out") << try_guest("cat /root/hostile.log");
 
