@@ -48,8 +48,8 @@ test('a program gets its directory and its environment', async () => {
 });
 
 test('a program that does not exist is an error', async () => {
-  await assert.rejects(vm.exec(['/no/such/program']).result, { code: 'NOT_FOUND' });
-  await assert.rejects(vm.exec('true', { cwd: '/no/such' }).result, { code: 'NOT_FOUND' });
+  await assert.rejects(vm.exec(['/no/such/program']).result, { code: 'ENOENT' });
+  await assert.rejects(vm.exec('true', { cwd: '/no/such' }).result, { code: 'ENOENT' });
   await assert.rejects(async () => vm.exec([]), { code: 'INVALID_ARGUMENT' });
   await assert.rejects(async () => vm.exec('true', { std_out: 'pipe' } as object), /no option 'std_out'/);
 });
