@@ -1,5 +1,5 @@
 # The presets compile several files of a target as one (CMAKE_UNITY_BUILD): a full build takes a third
-# of the time. -DCMAKE_UNITY_BUILD=OFF compiles each by itself, as clang-tidy wants it.
+# of the time. -DCMAKE_UNITY_BUILD=OFF compiles each by itself.
 #
 # gondolin_compile_alone(FILE...)
 #   Files of this folder's targets that stay by themselves, for they give a name of their own to
