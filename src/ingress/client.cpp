@@ -58,18 +58,10 @@ void Client::on_read(const boost::system::error_code& error, std::size_t n) {
   changed_.resume();
 }
 
-Awaitable<void> Client::more_input() {
-  const std::size_t before = input_.size();
+bool Client::read_more() {
   if (!reading_) input_.make_room();
   read_ahead();
-  while (reading_ && input_.size() == before && !interrupted_)
-    co_await changed_.wait();
-  interrupted_ = false;
-}
-
-void Client::interrupt() {
-  interrupted_ = changed_.awaited();
-  changed_.notify();
+  return reading_;
 }
 
 Client::Written Client::write_now(std::span<const Bytes> parts) {

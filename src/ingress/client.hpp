@@ -33,7 +33,7 @@ class Client {
   Client(asio::ip::tcp::socket socket, std::size_t buffer_limit);
 
   // What came and was not consumed. Its bytes stay where they are until all are
-  // consumed or more_input() is called.
+  // consumed or read_more() is called.
   [[nodiscard]] Buffer& input() { return input_; }
   // Whether the client has ended its side, or the connection broke.
   [[nodiscard]] Input state() const { return state_; }
@@ -42,11 +42,13 @@ class Client {
 
   // Reads in the background into what room there is.
   void read_ahead();
-  // Waits for more input than there is now, for its end, or for interrupt(); returns
-  // at once if the buffer is full. May move the bytes of input().
-  [[nodiscard]] Awaitable<void> more_input();
-  // Makes more_input() return.
-  void interrupt();
+  // The same, making room first, which may move the bytes of input(). Whether there is
+  // something to wait for: then co_await input_changed(). Not if the buffer is full, or
+  // the input has ended.
+  [[nodiscard]] bool read_more();
+  // Returns when there is more input, or its end, or at interrupt().
+  [[nodiscard]] auto input_changed() { return changed_.wait(); }
+  void interrupt() { changed_.notify(); }
 
   // `on_end` is called when the input ends or breaks, by whoever reads; empty for
   // nobody.
@@ -85,7 +87,6 @@ class Client {
   PendingParts<kMostParts> unsent_;
   Input state_ = Input::kOpen;
   bool reading_ = false;
-  bool interrupted_ = false;
 };
 
 }  // namespace gondolin::ingress

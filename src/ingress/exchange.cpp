@@ -8,7 +8,6 @@
 
 #include "base/check.hpp"
 #include "ingress/body_parts.hpp"
-#include "ingress/body_run.hpp"
 #include "ingress/hooked.hpp"
 #include "ingress/router.hpp"
 
@@ -56,6 +55,7 @@ Exchange::Exchange(Core& core, Client& client, Workspace& workspace, std::uint64
 
 // What a large response made of the buffer is not kept for an idle connection.
 Exchange::~Exchange() {
+  client_.watch({});
   response_.clear();
 }
 
@@ -82,8 +82,8 @@ void Exchange::on_client_end() {
   }
 }
 
-Awaitable<After> Exchange::run(RoutedRequest request) {
-  router_ = std::move(request.router);
+void Exchange::take(const RoutedRequest& request) {
+  router_ = request.router;
   route_ = &request.route;
   port_ = route_->port;
   upgrading_ = request.upgrading;
@@ -91,6 +91,10 @@ Awaitable<After> Exchange::run(RoutedRequest request) {
   request_framing_ = request.head.body.kind;
   request_body_ = http::BodyDecoder(request.head.body, core_.config.limits);
   awaiting_continue_ = request.head.expectation == http::Expectation::kContinue;
+}
+
+Awaitable<std::optional<After>> Exchange::begin(RoutedRequest request) {
+  take(request);
   const Forwarding forwarding{.route = *route_,
                               .path = request.path,
                               .client_address = client_.address(),
@@ -98,56 +102,77 @@ Awaitable<After> Exchange::run(RoutedRequest request) {
                               .upgrading = upgrading_};
   client_.watch([this] { on_client_end(); });
   if (client_.state() != Client::Input::kOpen) on_client_end();
-  After after = After::kAbort;
   if (hooked_) {
     if (auto refused = co_await ask_before(request.head, forwarding)) {
       client_.input().consume(request.head.size);
       skip_request();
-      after = co_await answer_hook_error(*std::move(refused));
-      client_.watch({});
-      co_return after;
+      co_return co_await answer_hook_error(*std::move(refused));
     }
   }
   std::string_view head_text = hooked_ ? write_hooked(request.head, forwarding)
                                        : write_request_head(writer_, request.head, forwarding);
   client_.input().consume(request.head.size);
 
-  Status opened = co_await open(head_text);
+  // The backend is opened with the head and what is there of the body. A body that is
+  // known to be malformed by then never gets that far.
+  const BodyRun first = decode_request();
+  if (failure_ != Failure::kNone) co_return co_await answer_failure("");
+  BodyParts parts;
+  parts.head(head_text);
+  parts.body(first, request_framing_);
+  client_.read_ahead();
+  auto opened = co_await core_.parts.opener.open(port_, parts.get(), core_.config.connect_timeout);
+  client_.input().consume(first.consumed);
+  if (opened) backend_ = std::move(*opened);
   if (failure_ != Failure::kNone) {
-    after = co_await answer_failure("");
-  } else if (!opened) {
-    after = co_await answer_unreachable(opened.error());
-  } else {
-    if (request_complete()) {
-      request_sent();
-    } else {
-      start_upload();
-    }
-    after = co_await relay();
-    co_await stop_upload();
+    if (backend_) backend_->reset();
+    co_return co_await answer_failure("");
   }
-  client_.watch({});
-  co_return after;
+  if (!opened) co_return co_await answer_unreachable(opened.error());
+  if (request_complete()) {
+    request_sent();
+  } else {
+    start_upload();
+  }
+  co_return std::nullopt;
 }
 
 // ---- Both ends ------------------------------------------------------------------
 
-Awaitable<bool> Exchange::send(std::span<const Bytes> parts) {
-  Client::Written written = client_.write_now(parts);
-  if (written == Client::Written::kPart) {
-    client_deadline_.arm(core_.config.client_stall);
-    Status finished = co_await client_.finish_write();
-    client_deadline_.disarm();
-    if (!finished) written = Client::Written::kBroken;
+// Sends what the client takes now, which is mostly all; false if it is gone, none if
+// finish_sending() has to follow.
+std::optional<bool> Exchange::send_now(std::span<const Bytes> parts) {
+  switch (client_.write_now(parts)) {
+    case Client::Written::kAll:
+      return sent(Status{});
+    case Client::Written::kPart:
+      return std::nullopt;
+    case Client::Written::kBroken:
+      break;
   }
-  if (written == Client::Written::kBroken) {
+  fail(Failure::kClientGone);
+  return false;
+}
+
+Awaitable<bool> Exchange::finish_sending() {
+  client_deadline_.arm(core_.config.client_stall);
+  Status finished = co_await client_.finish_write();
+  client_deadline_.disarm();
+  co_return sent(finished);
+}
+
+bool Exchange::sent(const Status& status) {
+  if (!status) {
     fail(Failure::kClientGone);
-    co_return false;
-  }
-  if (client_.state() == Client::Input::kEnded && upgrading_ == Upgrading::kNo) {
+  } else if (client_.state() == Client::Input::kEnded && upgrading_ == Upgrading::kNo) {
     half_closed_deadline_.arm(kHalfClosedGrace);
   }
-  co_return true;
+  return status.has_value();
+}
+
+Awaitable<bool> Exchange::send(std::span<const Bytes> parts) {
+  if (auto done = send_now(parts)) co_return *done;
+  co_return co_await finish_sending();
 }
 
 Awaitable<After> Exchange::answer(Answer answer) {
@@ -210,26 +235,16 @@ Awaitable<After> Exchange::answer_unreachable(const Error& error) {
 
 // ---- The request ------------------------------------------------------------------
 
-// Opens the backend with the head and what is there of the body. A body that is
-// known to be malformed by then never gets that far.
-Awaitable<Status> Exchange::open(std::string_view head_text) {
-  auto run = decode_run(request_body_, client_.input().bytes());
+// What is there of the body. A fault in it is the failure.
+BodyRun Exchange::decode_request() {
+  BodyRun run = decode_run(request_body_, client_.input().bytes());
   if (run.fault) {
     rejection_ = *run.fault;
-    failure_ = Failure::kRequestRejected;
-    co_return Status{};
+    fail(Failure::kRequestRejected);
+  } else if (!run.payload.empty() || request_complete()) {
+    awaiting_continue_ = false;
   }
-  if (!run.payload.empty() || request_complete()) awaiting_continue_ = false;
-  BodyParts parts;
-  parts.head(head_text);
-  parts.body(run, request_framing_);
-  client_.read_ahead();
-  auto opened = co_await core_.parts.opener.open(port_, parts.get(), core_.config.connect_timeout);
-  client_.input().consume(run.consumed);
-  if (!opened) co_return tl::unexpected(std::move(opened.error()));
-  backend_ = std::move(*opened);
-  if (failure_ != Failure::kNone) backend_->reset();
-  co_return Status{};
+  return run;
 }
 
 void Exchange::request_sent() {
@@ -248,7 +263,6 @@ void Exchange::start_upload() {
 
 // After the response: what the client still sends no longer matters.
 Awaitable<void> Exchange::stop_upload() {
-  if (!uploading_) co_return;
   stop_upload_ = true;
   if (backend_) backend_->reset();
   client_.interrupt();
@@ -267,7 +281,7 @@ Awaitable<void> Exchange::upload() {
       }
       request_stall_ = Failure::kRequestStalled;
       request_deadline_.arm(core_.config.request_silence);
-      co_await client_.more_input();
+      if (client_.read_more()) co_await client_.input_changed();
       request_deadline_.disarm();
       continue;
     }
@@ -278,12 +292,8 @@ Awaitable<void> Exchange::upload() {
 
 // Sends on what is there of the body. False when there is no point in going on.
 Awaitable<bool> Exchange::upload_run() {
-  auto run = decode_run(request_body_, client_.input().bytes());
-  if (run.fault) {
-    rejection_ = *run.fault;
-    fail(Failure::kRequestRejected);
-    co_return false;
-  }
+  const BodyRun run = decode_request();
+  if (run.fault) co_return false;
   BodyParts parts;
   parts.body(run, request_framing_);
   Status written{};
@@ -317,11 +327,10 @@ Awaitable<void> Exchange::await_continue() {
 
 // ---- The response -----------------------------------------------------------------
 
+// The caller commits what was read. No coroutine of its own, as it is on every path.
 Awaitable<Result<std::size_t>> Exchange::read_backend() {
   response_.make_room();
-  auto n = co_await backend_->read_some(response_.room());
-  if (n) response_.commit(*n);
-  co_return n;
+  return backend_->read_some(response_.room());
 }
 
 Awaitable<After> Exchange::relay() {
@@ -332,7 +341,7 @@ Awaitable<After> Exchange::relay() {
       auto progress = parser.parse(response_.view());
       if (!progress) co_return co_await answer_failure(progress.error().reason);
       if (*progress == http::Progress::kComplete) {
-        if (!parser.head().interim()) co_return co_await relay_final(parser.head());
+        if (!parser.head().interim()) break;
         if (!co_await pass_interim(parser.head())) co_return After::kAbort;
         response_.consume(parser.head().size);
         parser.reset(response_to_);
@@ -340,24 +349,11 @@ Awaitable<After> Exchange::relay() {
       }
     }
     auto n = co_await read_backend();
+    response_.commit(n.value_or(0));
     if (!n) co_return co_await answer_failure(n.error().message);
     if (*n == 0) co_return co_await answer_failure("the backend closed before it had answered");
   }
-}
-
-Awaitable<bool> Exchange::pass_interim(const http::ResponseHead& head) {
-  const bool is_continue = head.status == StatusCode::kContinue;
-  if (is_continue && awaiting_continue_) {
-    awaiting_continue_ = false;
-    upload_signal_.notify();
-  }
-  if (answer_to_.version == http::Version::kHttp10) co_return true;
-  if (is_continue && sent_continue_) co_return true;
-  std::array parts{as_bytes(write_response_head(writer_, head, {}, ConnectionNote::kNone, {}))};
-  co_return co_await send(parts);
-}
-
-Awaitable<After> Exchange::relay_final(const http::ResponseHead& head) {
+  const http::ResponseHead& head = parser.head();
   heard_ = true;
   response_deadline_.disarm();
   const bool switching = head.status == StatusCode::kSwitchingProtocols;
@@ -380,6 +376,18 @@ Awaitable<After> Exchange::relay_final(const http::ResponseHead& head) {
     co_return broken_off(framing.kind);
   }
   co_return note == ConnectionNote::kClose ? After::kClose : After::kNextRequest;
+}
+
+Awaitable<bool> Exchange::pass_interim(const http::ResponseHead& head) {
+  const bool is_continue = head.status == StatusCode::kContinue;
+  if (is_continue && awaiting_continue_) {
+    awaiting_continue_ = false;
+    upload_signal_.notify();
+  }
+  if (answer_to_.version == http::Version::kHttp10) co_return true;
+  if (is_continue && sent_continue_) co_return true;
+  std::array parts{as_bytes(write_response_head(writer_, head, {}, ConnectionNote::kNone, {}))};
+  co_return co_await send(parts);
 }
 
 // What becomes of the connection when a body that is framed like this breaks off.
@@ -417,7 +425,11 @@ Awaitable<bool> Exchange::relay_body(std::string_view head_text, http::BodyFrami
     BodyParts parts;
     parts.head(std::exchange(head_text, {}));
     parts.body(run, to);
-    if (!parts.get().empty() && !co_await send(parts.get())) co_return false;
+    if (!parts.get().empty()) {
+      auto sent = send_now(parts.get());
+      if (!sent) sent = co_await finish_sending();
+      if (!*sent) co_return false;
+    }
     if (run.fault) {
       if (core_.logs()) core_.log(connection_, run.fault->reason);
       co_return false;
@@ -429,6 +441,7 @@ Awaitable<bool> Exchange::relay_body(std::string_view head_text, http::BodyFrami
       response_deadline_.arm(core_.config.response_silence);
     }
     auto n = co_await read_backend();
+    response_.commit(n.value_or(0));
     response_deadline_.disarm();
     if (n && *n > 0) continue;
     if (n && body.end_of_stream()) break;

@@ -24,6 +24,7 @@
 #include "http/request.hpp"
 #include "http/response.hpp"
 #include "ingress/answer.hpp"
+#include "ingress/body_run.hpp"
 #include "ingress/buffer.hpp"
 #include "ingress/client.hpp"
 #include "ingress/core.hpp"
@@ -74,8 +75,14 @@ class Exchange {
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
-  // Once. Consumes the request from the client's input.
-  [[nodiscard]] Awaitable<After> run(RoutedRequest request);
+  // Once: sends the request on, and consumes it from the client's input. None: relay()
+  // must follow. The two are apart so that few coroutines wait while the backend takes
+  // its time.
+  [[nodiscard]] Awaitable<std::optional<After>> begin(RoutedRequest request);
+  // Relays the answer. While uploading(), stop_upload() must follow.
+  [[nodiscard]] Awaitable<After> relay();
+  [[nodiscard]] bool uploading() const { return uploading_; }
+  [[nodiscard]] Awaitable<void> stop_upload();
 
   // The client is gone, or the gateway closes: ends everything soon.
   void give_up();
@@ -94,24 +101,25 @@ class Exchange {
   void fail(Failure failure);
   void on_client_end();
   [[nodiscard]] Awaitable<bool> send(std::span<const Bytes> parts);
+  [[nodiscard]] std::optional<bool> send_now(std::span<const Bytes> parts);
+  [[nodiscard]] Awaitable<bool> finish_sending();
+  [[nodiscard]] bool sent(const Status& status);
   [[nodiscard]] Awaitable<After> answer(Answer answer);
   [[nodiscard]] Awaitable<After> answer_failure(std::string_view why);
   [[nodiscard]] Awaitable<After> answer_unreachable(const Error& error);
   [[nodiscard]] bool request_complete() const { return request_body_.complete(); }
 
   // The request.
-  [[nodiscard]] Awaitable<Status> open(std::string_view head_text);
+  void take(const RoutedRequest& request);
+  [[nodiscard]] BodyRun decode_request();
   void start_upload();
-  [[nodiscard]] Awaitable<void> stop_upload();
   [[nodiscard]] Awaitable<void> upload();
   [[nodiscard]] Awaitable<void> await_continue();
   [[nodiscard]] Awaitable<bool> upload_run();
   void request_sent();
 
   // The response.
-  [[nodiscard]] Awaitable<After> relay();
   [[nodiscard]] Awaitable<bool> pass_interim(const http::ResponseHead& head);
-  [[nodiscard]] Awaitable<After> relay_final(const http::ResponseHead& head);
   [[nodiscard]] Awaitable<bool> relay_body(std::string_view head_text, http::BodyFraming from,
                                            http::BodyKind to);
   [[nodiscard]] Awaitable<Result<std::size_t>> read_backend();

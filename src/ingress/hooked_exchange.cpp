@@ -144,6 +144,7 @@ Awaitable<std::optional<HookError>> Exchange::buffer_body(http::BodyFraming from
       response_deadline_.arm(core_.config.response_silence);
     }
     auto n = co_await read_backend();
+    response_.commit(n.value_or(0));
     response_deadline_.disarm();
     if (n && *n > 0) continue;
     if (n && decoder.end_of_stream()) co_return std::nullopt;

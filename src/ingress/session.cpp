@@ -61,7 +61,7 @@ void Session::start() {
 
 void Session::abort() {
   client_.abort();
-  if (exchange_ != nullptr) exchange_->give_up();
+  if (exchange_) exchange_->give_up();
 }
 
 Awaitable<void> Session::run() {
@@ -69,7 +69,10 @@ Awaitable<void> Session::run() {
   if (admission_ == Admission::kTooMany) after = co_await refuse();
   while (after == After::kNextRequest) {
     auto over = co_await read_head();
-    after = over ? *over : co_await serve();
+    if (!over) over = co_await begin_exchange();
+    after = over ? *over : co_await exchange_->relay();
+    if (exchange_ && exchange_->uploading()) co_await exchange_->stop_upload();
+    exchange_.reset();
   }
   deadline_.disarm();
   switch (after) {
@@ -141,7 +144,7 @@ Awaitable<std::optional<After>> Session::read_head() {
           {.status = StatusCode::kRequestTimeout, .line = "request timeout"}, {});
     }
     if (client_.state() != Client::Input::kOpen) co_return After::kClose;
-    co_await client_.more_input();
+    if (client_.read_more()) co_await client_.input_changed();
   }
   deadline_.disarm();
   idle_ = false;
@@ -186,7 +189,7 @@ Answer Session::no_route(std::string_view path, AnswerTo::Audience audience) con
   return answer;
 }
 
-Awaitable<After> Session::serve() {
+Awaitable<std::optional<After>> Session::begin_exchange() {
   const http::RequestHead& head = parser_.head();
   if (core_->logs()) {
     core_->log(id_, fmt::format("{} {} {}", client_.address(), head.method, head.target.text));
@@ -211,17 +214,14 @@ Awaitable<After> Session::serve() {
     co_return co_await answer_early(*refusal, to);
   }
 
-  Exchange exchange(*core_, client_, workspace_, id_, to);
-  exchange_ = &exchange;
+  exchange_.emplace(*core_, client_, workspace_, id_, to);
   const Upgrading upgrading =
       head.upgrade == http::UpgradeRequest::kWebSocket ? Upgrading::kWebSocket : Upgrading::kNo;
-  After after = co_await exchange.run({.head = head,
+  co_return co_await exchange_->begin({.head = head,
                                        .router = std::move(router),
                                        .route = *route,
                                        .path = path,
                                        .upgrading = upgrading});
-  exchange_ = nullptr;
-  co_return after;
 }
 
 Awaitable<void> Session::linger() {
@@ -233,7 +233,7 @@ Awaitable<void> Session::linger() {
          discarded < core_->config.linger_bytes) {
     discarded += client_.input().size();
     client_.input().consume(client_.input().size());
-    co_await client_.more_input();
+    if (client_.read_more()) co_await client_.input_changed();
   }
   deadline_.disarm();
 }

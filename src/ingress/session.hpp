@@ -36,7 +36,8 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   [[nodiscard]] Awaitable<void> run();
   [[nodiscard]] Awaitable<After> refuse();
-  [[nodiscard]] Awaitable<After> serve();
+  // Answers the head in parser_, or begins an exchange for it. None: it goes on.
+  [[nodiscard]] Awaitable<std::optional<After>> begin_exchange();
   [[nodiscard]] Awaitable<After> answer_early(const Answer& answer, AnswerTo to);
   // Reads until parser_ has a head. None: a head is there.
   [[nodiscard]] Awaitable<std::optional<After>> read_head();
@@ -58,7 +59,9 @@ class Session : public std::enable_shared_from_this<Session> {
   bool timed_out_ = false;
   bool idle_ = true;
   bool first_request_ = true;
-  Exchange* exchange_ = nullptr;  // the one in progress
+  // The one in progress; here and not in a coroutine, whose frame it would make too large
+  // for Asio's cache of frames.
+  std::optional<Exchange> exchange_;
 };
 
 }  // namespace gondolin::ingress

@@ -48,6 +48,7 @@ Awaitable<After> Exchange::tunnel(const http::ResponseHead& head) {
 Awaitable<bool> Exchange::tunnel_down() {
   for (;;) {
     auto n = co_await read_backend();
+    response_.commit(n.value_or(0));
     if (!n) co_return false;
     if (*n == 0) break;
     std::array parts{as_bytes(response_.view())};
@@ -90,7 +91,7 @@ Awaitable<void> Exchange::tunnel_up() {
         fail(Failure::kClientGone);
         co_return;
     }
-    co_await client_.more_input();
+    if (client_.read_more()) co_await client_.input_changed();
   }
 }
 

@@ -8,11 +8,11 @@
 #include <array>
 #include <cerrno>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/recycling_allocator.hpp>
 
 #include "base/check.hpp"
 #include "base/unique_fd.hpp"
@@ -33,6 +33,17 @@ constexpr auto kAwaited = asio::as_tuple(asio::deferred);
 void hold_back_handshake_ack(int socket) {
   const int off = 0;
   ::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
+}
+
+Error connect_error(const tcp::endpoint& to, int os_error) {
+  return stream_error("connect to port " + std::to_string(to.port()), os_error);
+}
+
+std::size_t size_of(std::span<const Bytes> parts) {
+  std::size_t size = 0;
+  for (Bytes part : parts)
+    size += part.size();
+  return size;
 }
 
 }  // namespace
@@ -101,6 +112,14 @@ Error stream_error(const std::string& what, int os_error) {
   return {code, what + ": " + std::generic_category().message(os_error), os_error};
 }
 
+void* TcpStream::operator new(std::size_t size) {
+  return asio::recycling_allocator<std::byte>().allocate(size);
+}
+
+void TcpStream::operator delete(void* memory, std::size_t size) {
+  asio::recycling_allocator<std::byte>().deallocate(static_cast<std::byte*>(memory), size);
+}
+
 TcpStream::TcpStream(tcp::socket socket, Readiness readiness)
     : socket_(std::move(socket)), readiness_(readiness) {}
 
@@ -155,55 +174,60 @@ void TcpStream::reset() {
 TcpOpener::TcpOpener(asio::any_io_executor executor)
     : executor_(std::move(executor)), deadlines_(std::make_shared<DeadlineQueue>(executor_)) {}
 
-// One address. The handshake on a loopback is mostly done when connect(2) returns,
-// although it says EINPROGRESS; sending the first bytes finds out, and only where that
-// would block does the event loop come into it. Says how many of `first` were taken.
-Awaitable<Result<std::size_t>> TcpOpener::connect(tcp::socket& socket, const tcp::endpoint& to,
-                                                  std::span<const Bytes> first) {
-  auto failed = [&](int os_error) {
-    return tl::unexpected(stream_error("connect to port " + std::to_string(to.port()), os_error));
-  };
+// The handshake on a loopback is mostly done when connect(2) returns, although it says
+// EINPROGRESS; sending the first bytes finds out, and only where that would block does
+// the event loop come into it.
+Result<std::optional<std::size_t>> TcpOpener::connect_now(tcp::socket& socket,
+                                                          const tcp::endpoint& to,
+                                                          std::span<const Bytes> first) {
+  auto failed = [&](int os_error) { return tl::unexpected(connect_error(to, os_error)); };
+  const bool silent = PendingParts<ByteStream::kMaxWriteParts>(first).done();
   UniqueFd fd(::socket(to.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) co_return failed(errno);
-  if (!PendingParts<ByteStream::kMaxWriteParts>(first).done()) hold_back_handshake_ack(fd.get());
+  if (!fd.valid()) return failed(errno);
+  if (!silent) hold_back_handshake_ack(fd.get());
   if (::connect(fd.get(), to.data(), static_cast<socklen_t>(to.size())) != 0 &&
       errno != EINPROGRESS) {
-    co_return failed(errno);
+    return failed(errno);
   }
   boost::system::error_code error;
   socket.assign(to.protocol(), fd.get(), error);
-  if (error) co_return failed(error.value());
+  if (error) return failed(error.value());
   static_cast<void>(fd.release());
-  if (!PendingParts<ByteStream::kMaxWriteParts>(first).done()) {
-    SocketOutcome sent = send_now(socket.native_handle(), first);
-    if (sent.os_error == 0) co_return sent.bytes;
-    if (!sent.would_block()) co_return failed(sent.os_error);
-  }
-  std::tie(error) = co_await socket.async_wait(tcp::socket::wait_write, kAwaited);
-  if (error) co_return failed(error.value());
-  int os_error = 0;
-  socklen_t size = sizeof os_error;
-  ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_ERROR, &os_error, &size);
-  if (os_error != 0) co_return failed(os_error);
-  co_return std::size_t{0};
+  if (silent) return std::nullopt;
+  SocketOutcome sent = send_now(socket.native_handle(), first);
+  if (sent.os_error == 0) return sent.bytes;
+  if (!sent.would_block()) return failed(sent.os_error);
+  return std::nullopt;
 }
 
-// What 127.0.0.1 says is the error, unless [::1] takes the connection.
-Awaitable<Result<std::size_t>> TcpOpener::connect_any(tcp::socket& socket, std::uint16_t port,
-                                                      std::span<const Bytes> first) {
-  auto sent = co_await connect(socket, {asio::ip::address_v4::loopback(), port}, first);
-  if (sent || sent.error().code != ErrorCode::kRefused) co_return sent;
-  boost::system::error_code ignored;
-  socket.close(ignored);
-  auto sent_v6 = co_await connect(socket, {asio::ip::address_v6::loopback(), port}, first);
-  co_return sent_v6 ? sent_v6 : sent;
+Awaitable<Result<std::size_t>> TcpOpener::settle(tcp::socket& socket, tcp::endpoint to,
+                                                 Result<std::optional<std::size_t>> begun) {
+  if (!begun) co_return tl::unexpected(std::move(begun.error()));
+  if (*begun) co_return **begun;
+  auto [error] = co_await socket.async_wait(tcp::socket::wait_write, kAwaited);
+  int os_error = error.value();
+  socklen_t size = sizeof os_error;
+  if (!error) ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_ERROR, &os_error, &size);
+  if (os_error != 0) co_return tl::unexpected(connect_error(to, os_error));
+  co_return std::size_t{0};
 }
 
 Awaitable<Result<std::unique_ptr<ByteStream>>> TcpOpener::open(Port port,
                                                                std::span<const Bytes> first,
                                                                std::chrono::milliseconds deadline) {
-  const auto number = static_cast<std::uint16_t>(port);
+  const tcp::endpoint to(asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(port));
   tcp::socket socket(executor_);
+  auto begun = connect_now(socket, to, first);
+  if (begun && *begun && **begun == size_of(first)) {
+    co_return std::make_unique<TcpStream>(std::move(socket), TcpStream::Readiness::kUnlikely);
+  }
+  co_return co_await open_slowly(std::move(socket), to, first, std::move(begun), deadline);
+}
+
+// What 127.0.0.1 says is the error, unless [::1] takes the connection.
+Awaitable<Result<std::unique_ptr<ByteStream>>> TcpOpener::open_slowly(
+    tcp::socket socket, tcp::endpoint to, std::span<const Bytes> first,
+    Result<std::optional<std::size_t>> begun, std::chrono::milliseconds deadline) {
   std::unique_ptr<TcpStream> stream;
   bool late = false;
   const std::shared_ptr<DeadlineQueue> deadlines = deadlines_;
@@ -216,7 +240,14 @@ Awaitable<Result<std::unique_ptr<ByteStream>>> TcpOpener::open(Port port,
     }
   });
   limit.arm(deadline);
-  auto sent = co_await connect_any(socket, number, first);
+  auto sent = co_await settle(socket, to, std::move(begun));
+  if (!sent && sent.error().code == ErrorCode::kRefused) {
+    boost::system::error_code ignored;
+    socket.close(ignored);
+    const tcp::endpoint to_v6(asio::ip::address_v6::loopback(), to.port());
+    auto sent_v6 = co_await settle(socket, to_v6, connect_now(socket, to_v6, first));
+    if (sent_v6) sent = sent_v6;
+  }
   if (sent) {
     PendingParts<ByteStream::kMaxWriteParts> left(first);
     left.advance(*sent);
@@ -227,7 +258,7 @@ Awaitable<Result<std::unique_ptr<ByteStream>>> TcpOpener::open(Port port,
   }
   if (late) {
     co_return fail(ErrorCode::kTimeout,
-                   "port " + std::to_string(number) + " did not take the connection in time");
+                   "port " + std::to_string(to.port()) + " did not take the connection in time");
   }
   if (!sent) co_return tl::unexpected(std::move(sent.error()));
   co_return stream;

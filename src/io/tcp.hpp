@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -34,6 +35,10 @@ class TcpStream final : public ByteStream {
   void shutdown_write() override;
   void reset() override;
 
+  // There is one for each request: its memory comes from the loop's thread's cache.
+  static void* operator new(std::size_t size);
+  static void operator delete(void* memory, std::size_t size);
+
  private:
   // Nagle's algorithm, which a stream does without from its first write on.
   enum class Delays : std::uint8_t { kOn, kOff };
@@ -52,11 +57,19 @@ class TcpOpener final : public StreamOpener {
                                                       std::chrono::milliseconds deadline) override;
 
  private:
-  Awaitable<Result<std::size_t>> connect(asio::ip::tcp::socket& socket,
-                                         const asio::ip::tcp::endpoint& to,
-                                         std::span<const Bytes> first);
-  Awaitable<Result<std::size_t>> connect_any(asio::ip::tcp::socket& socket, std::uint16_t port,
-                                             std::span<const Bytes> first);
+  // Begins to connect to one address. How many bytes of `first` were taken; none if it
+  // is not known yet whether the connection stands.
+  static Result<std::optional<std::size_t>> connect_now(asio::ip::tcp::socket& socket,
+                                                        const asio::ip::tcp::endpoint& to,
+                                                        std::span<const Bytes> first);
+  // Waits until that is known.
+  static Awaitable<Result<std::size_t>> settle(asio::ip::tcp::socket& socket,
+                                               asio::ip::tcp::endpoint to,
+                                               Result<std::optional<std::size_t>> begun);
+  // The rest of open(), where the first try of 127.0.0.1 did not settle everything.
+  Awaitable<Result<std::unique_ptr<ByteStream>>> open_slowly(
+      asio::ip::tcp::socket socket, asio::ip::tcp::endpoint to, std::span<const Bytes> first,
+      Result<std::optional<std::size_t>> begun, std::chrono::milliseconds deadline);
 
   asio::any_io_executor executor_;
   // Shared with the calls in progress, which a dying event loop ends after us.
