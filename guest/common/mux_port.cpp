@@ -1,10 +1,16 @@
 #include "guest/common/mux_port.hpp"
 
+#include <utility>
+
 namespace gondolin::guest {
 namespace {
 
 // Reads, or writes of all that is there, in one turn.
 constexpr int kRounds = 32;
+
+// Read before what was answered meanwhile is sent, however much more there is to read:
+// a host that is out of credit must not wait for the end of what it has sent already.
+constexpr std::size_t kReadAhead = 16 * 1024;
 
 }  // namespace
 
@@ -17,21 +23,31 @@ MuxPort::MuxPort(UniqueFd port, std::uint32_t window, Handler handler, DropAll d
 }
 
 Result<MuxPort::Turn> MuxPort::turn() {
+  std::size_t ahead = 0;
   for (int round = 0; round < kRounds; ++round) {
     if (auto done = hand_out_events(); !done) return tl::unexpected(done.error());
-    MutableBytes space = port_.readable() ? mux_.input_space() : MutableBytes{};
+    MutableBytes space{};
+    if (port_.readable() && ahead < kReadAhead) space = mux_.input_space();
     if (!space.empty()) {
       auto count = port_.read(space);
       if (!count) return tl::unexpected(count.error());
       mux_.input_received(*count);
+      ahead += *count;
       if (*count > 0) continue;
     }
-    if (mux_.output().empty() || !port_.writable()) return Turn::kBlocked;
+    bool read_ahead = std::exchange(ahead, 0) >= kReadAhead;
+    bool blocked = mux_.output().empty() || !port_.writable();
+    if (blocked && !read_ahead) return wait();
     if (auto done = flush(); !done) return tl::unexpected(done.error());
   }
   auto done = flush();
   if (!done) return tl::unexpected(done.error());
   return Turn::kMore;
+}
+
+Result<MuxPort::Turn> MuxPort::wait() {
+  if (auto done = port_.expect(); !done) return tl::unexpected(done.error());
+  return Turn::kBlocked;
 }
 
 Status MuxPort::hand_out_events() {

@@ -36,6 +36,7 @@ class MuxPort {
   [[nodiscard]] Result<Turn> turn();
 
  private:
+  [[nodiscard]] Result<Turn> wait();
   [[nodiscard]] Status hand_out_events();
   [[nodiscard]] Status flush();
 

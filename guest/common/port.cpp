@@ -24,6 +24,9 @@ constexpr const char* kPortsDirectory = "/sys/class/virtio-ports";
 constexpr std::chrono::seconds kOpenDeadline{10};
 constexpr int kRetryMs = 5;
 
+// What one read(2) gives at most: the kernel's buffers of a port are pages.
+constexpr std::size_t kPortBuffer = 4096;
+
 // The device node ("/dev/vport0p1") of the port called `name`, if it is there yet.
 std::optional<std::string> find_port(std::string_view name) {
   std::error_code error;
@@ -64,13 +67,49 @@ Port::Port(UniqueFd fd) : fd_(std::move(fd)) {
   GONDOLIN_CHECK(flags >= 0 && ::fcntl(fd_.get(), F_SETFL, flags | O_NONBLOCK) == 0);
 }
 
+Status Port::watch(Epoll& epoll, std::uint64_t tag) {
+  epoll_ = &epoll;
+  tag_ = tag;
+  watched_events_ = wanted_events();
+  return epoll.add(fd_.get(), watched_events_, tag);
+}
+
+Status Port::expect() {
+  const std::uint32_t wanted = wanted_events();
+  if (wanted == watched_events_) return {};
+  watched_events_ = wanted;
+  return epoll_->modify(fd_.get(), wanted, tag_);
+}
+
+// What is known to work is not asked for, lest epoll never waits; but it also reports,
+// unasked, that no host is attached.
+std::uint32_t Port::wanted_events() const {
+  std::uint32_t events = 0;
+  if (!readable_ || !attached_) events |= EPOLLIN;
+  if (!writable_) events |= EPOLLOUT;
+  if (readable_ || !attached_) events |= EPOLLET;
+  return events;
+}
+
+void Port::on_event(std::uint32_t events) {
+  constexpr std::uint32_t kBoth = EPOLLHUP | EPOLLERR;
+  if (events & (EPOLLIN | kBoth)) readable_ = true;
+  if (events & (EPOLLOUT | kBoth)) writable_ = true;
+}
+
 Result<std::size_t> Port::read(MutableBytes space) {
   GONDOLIN_CHECK(!space.empty());
   ssize_t count = ::read(fd_.get(), space.data(), space.size());
-  if (count > 0) return static_cast<std::size_t>(count);
+  if (count > 0) {
+    const auto size = static_cast<std::size_t>(count);
+    attached_ = true;
+    readable_ = size == space.size() || size >= kPortBuffer;
+    return size;
+  }
   if (count == 0 && is_socket_) return fail(ErrorCode::kClosed, "the host end was closed");
   if (count < 0 && errno == EINTR) return 0;
   if (count < 0 && errno != EAGAIN) return failed("reading the port");
+  attached_ = count < 0;
   readable_ = false;
   return 0;
 }

@@ -6,14 +6,13 @@
 
 #include "guest/sandboxd/machine.hpp"
 #include "guest/sandboxd/ports.hpp"
+#include "wire/data_frame.hpp"
 
 namespace gondolin::guest {
 namespace {
 
 using wire::MuxEvent;
 using wire::StreamId;
-
-constexpr std::uint32_t kWindow = 64 * 1024;
 
 // The tag of the port; descriptors of programs have a number in the upper half.
 constexpr std::uint64_t kPortTag = 0;
@@ -28,12 +27,12 @@ ControlServer::ControlServer(Epoll epoll, UniqueFd port, ChildDefaults defaults)
     : epoll_(std::move(epoll)),
       defaults_(std::move(defaults)),
       port_(
-          std::move(port), kWindow, [this](const MuxEvent& event) { on_stream_event(event); },
-          [this] { drop_all(); }),
+          std::move(port), wire::kDataWindow,
+          [this](const MuxEvent& event) { on_stream_event(event); }, [this] { drop_all(); }),
       files_(port_.mux(), epoll_) {}
 
 Status ControlServer::serve() {
-  if (auto added = epoll_.add(port_.port().fd(), kPortEvents, kPortTag); !added) return added;
+  if (auto added = port_.port().watch(epoll_, kPortTag); !added) return added;
   while (true) {
     auto turn = port_.turn();
     if (!turn) return tl::unexpected(turn.error());
@@ -48,7 +47,7 @@ Status ControlServer::serve() {
 }
 
 void ControlServer::on_descriptor_event(const epoll_event& event) {
-  if (event.data.u64 == kPortTag) return port_.port().on_event();
+  if (event.data.u64 == kPortTag) return port_.port().on_event(event.events);
   if (FileWorkers::owns(event.data.u64)) return files_.on_descriptor_event(event.data.u64);
   // A process may have gone since epoll looked.
   auto handle = static_cast<std::uint32_t>(event.data.u64);

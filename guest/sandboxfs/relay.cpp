@@ -30,16 +30,17 @@ FuseRelay::FuseRelay(Epoll epoll, UniqueFd port)
 }
 
 Status FuseRelay::serve() {
-  if (auto added = epoll_.add(port_.fd(), kPortEvents, kPortTag); !added) return added;
+  if (auto added = port_.watch(epoll_, kPortTag); !added) return added;
   if (auto started = start_over(); !started) return started;
   while (true) {
     auto done = step();
     if (!done) return tl::unexpected(done.error());
     if (*done == Step::kProgress) continue;
+    if (auto expected = port_.expect(); !expected) return expected;
     auto events = epoll_.wait(std::nullopt);
     if (!events) return tl::unexpected(events.error());
     for (const auto& event : *events) {
-      if (event.data.u64 == kPortTag) port_.on_event();
+      if (event.data.u64 == kPortTag) port_.on_event(event.events);
       if (event.data.u64 == kDeviceTag) device_readable_ = true;
     }
   }

@@ -11,7 +11,7 @@
 namespace gondolin::guest {
 namespace {
 
-constexpr std::uint32_t kSocketEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+constexpr std::uint32_t kInputEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
 union LoopbackAddress {
   sockaddr any;
@@ -61,20 +61,28 @@ int Connection::begin_attempt() {
   socket_.reset(::socket(family_, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket_.valid()) return errno;
   readable_ = hung_up_ = false;
-  int on = 1;
-  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  watched_events_ = 0;
   int outcome = connect_to(socket_.get(), family_, port_);
-  if (outcome != 0 && outcome != EINPROGRESS) return outcome;
-  auto added = epoll_.add(socket_.get(), kSocketEvents, static_cast<std::uint32_t>(stream_));
-  return added ? 0 : added.error().os_error;
+  return outcome == EINPROGRESS ? 0 : outcome;
+}
+
+int Connection::watch(std::uint32_t events) {
+  if (events == watched_events_) return 0;
+  auto tag = static_cast<std::uint32_t>(stream_);
+  auto done = watched_events_ == 0 ? epoll_.add(socket_.get(), events, tag)
+                                   : epoll_.modify(socket_.get(), events, tag);
+  watched_events_ = events;
+  return done ? 0 : done.error().os_error;
 }
 
 // Over loopback the handshake is done by the time connect() says that it is in
 // progress, so asking again right away mostly saves waiting for epoll to tell.
 Connection::State Connection::check_attempt() {
   int outcome = connect_to(socket_.get(), family_, port_);
+  if (outcome == 0) outcome = watch(kInputEvents);
   if (outcome == 0) return established();
-  return outcome == EALREADY || outcome == EINPROGRESS ? state_ : attempt_failed(outcome);
+  if (outcome == EALREADY || outcome == EINPROGRESS) outcome = watch(kInputEvents | EPOLLOUT);
+  return outcome == 0 ? state_ : attempt_failed(outcome);
 }
 
 Connection::State Connection::attempt_failed(int os_error) {
@@ -154,11 +162,13 @@ void Connection::stream_to_socket() {
       continue;
     }
     if (!writable_) return;
+    if (++sends_ == 2) send_without_delay();
     ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (count >= 0) {
       mux_.consume(stream_, static_cast<std::size_t>(count));
     } else if (errno == EAGAIN) {
       writable_ = false;
+      if (watch(kInputEvents | EPOLLOUT) != 0) write_broken_ = readable_ = hung_up_ = true;
     } else if (errno != EINTR) {
       // A pending reset is reported once, here; reading would then only see an end.
       reset_ = errno == ECONNRESET;
@@ -169,6 +179,12 @@ void Connection::stream_to_socket() {
     write_ended_ = true;
     ::shutdown(socket_.get(), SHUT_WR);
   }
+}
+
+// Only from the second on would TCP hold a segment back, and most requests are one.
+void Connection::send_without_delay() {
+  int on = 1;
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 // A server that broke off has first been read to the end; then the host is told.

@@ -7,7 +7,8 @@
 // any end of it is honoured.
 //
 // The socket is watched edge-triggered, so the flags here remember what epoll said
-// until a call would block. A connection holds no bytes of its own.
+// until a call would block; for room to write it is watched from the first time that there
+// is none. A connection holds no bytes of its own.
 #pragma once
 
 #include <cstdint>
@@ -46,9 +47,13 @@ class Connection {
   State attempt_failed(int os_error);
   State established();
 
+  // Has epoll report `events`; 0 or an errno.
+  [[nodiscard]] int watch(std::uint32_t events);
+
   State pump();
   void socket_to_stream();
   void stream_to_socket();
+  void send_without_delay();
   State end_if_over();
   State end(wire::ResetReason reason);
 
@@ -59,6 +64,8 @@ class Connection {
   int family_;
   UniqueFd socket_;
   State state_ = State::kConnecting;
+  std::uint32_t watched_events_ = 0;
+  std::uint64_t sends_ = 0;    // of bytes, tried
   bool readable_ = false;      // reading may bring something
   bool hung_up_ = false;       // the end of what the server writes is near
   bool read_ended_ = false;    // ... and was read, and passed on

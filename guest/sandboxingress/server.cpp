@@ -3,11 +3,10 @@
 #include <cerrno>
 #include <chrono>
 
+#include "wire/data_frame.hpp"
+
 namespace gondolin::guest {
 namespace {
-
-// Bytes buffered for a connection in each direction, whatever its peers do.
-constexpr std::uint32_t kWindow = 64 * 1024;
 
 // The tag of the port; streams have theirs from 1 on.
 constexpr std::uint64_t kPortTag = 0;
@@ -17,11 +16,12 @@ constexpr std::uint64_t kPortTag = 0;
 IngressServer::IngressServer(Epoll epoll, UniqueFd port)
     : epoll_(std::move(epoll)),
       port_(
-          std::move(port), kWindow, [this](const wire::MuxEvent& event) { on_stream_event(event); },
+          std::move(port), wire::kDataWindow,
+          [this](const wire::MuxEvent& event) { on_stream_event(event); },
           [this] { connections_.clear(); }) {}
 
 Status IngressServer::serve() {
-  if (auto added = epoll_.add(port_.port().fd(), kPortEvents, kPortTag); !added) return added;
+  if (auto added = port_.port().watch(epoll_, kPortTag); !added) return added;
   while (true) {
     auto turn = port_.turn();
     if (!turn) return tl::unexpected(turn.error());
@@ -36,7 +36,7 @@ Status IngressServer::serve() {
 
 void IngressServer::on_socket_event(const epoll_event& event) {
   if (event.data.u64 == kPortTag) {
-    port_.port().on_event();
+    port_.port().on_event(event.events);
     return;
   }
   // A stream may have ended since epoll looked.

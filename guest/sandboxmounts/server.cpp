@@ -24,7 +24,7 @@ MountsServer::MountsServer(Epoll epoll, UniqueFd port)
           [this] { mounts_.clear(); }) {}
 
 Status MountsServer::serve() {
-  if (auto added = epoll_.add(port_.port().fd(), kPortEvents, kPortTag); !added) return added;
+  if (auto added = port_.port().watch(epoll_, kPortTag); !added) return added;
   while (true) {
     auto turn = port_.turn();
     if (!turn) return tl::unexpected(turn.error());
@@ -38,7 +38,7 @@ Status MountsServer::serve() {
 }
 
 void MountsServer::on_descriptor_event(const epoll_event& event) {
-  if (event.data.u64 == kPortTag) return port_.port().on_event();
+  if (event.data.u64 == kPortTag) return port_.port().on_event(event.events);
   // A mount may have ended since epoll looked.
   const auto id = static_cast<std::uint32_t>(event.data.u64);
   auto found = mounts_.find(id);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "vm/mux_core.hpp"
+#include "wire/data_frame.hpp"
 
 namespace gondolin::vm {
 
@@ -11,7 +12,7 @@ MuxCore::MuxCore(const asio::any_io_executor& executor, UniqueFd socket, std::st
                  ChannelEventSink sink)
     : PortPump(executor, std::move(socket), std::move(sink)),
       name_(std::move(name)),
-      mux_({.role = wire::Role::kHost}),
+      mux_({.role = wire::Role::kHost, .window = wire::kDataWindow}),
       deadlines_(executor) {}
 
 Result<std::unique_ptr<MuxStream>> MuxCore::open(Bytes target) {
@@ -34,9 +35,14 @@ Result<std::unique_ptr<MuxStream>> MuxCore::open(Bytes target) {
 
 void MuxCore::release(MuxStream& stream) noexcept {
   streams_.erase(static_cast<std::uint32_t>(stream.id()));
+  // Behind a server that has said all it had to say there is nothing to stop.
+  bool over = mux_.at_end(stream.id());
   try {
     mux_.close(stream.id());
-    schedule_flush();
+    if (over)
+      schedule_late_flush();
+    else
+      schedule_flush();
   } catch (const std::bad_alloc&) {
     run_dry();  // or the mux would keep it for good
   }

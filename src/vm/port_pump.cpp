@@ -23,6 +23,9 @@ constexpr std::chrono::seconds kFrameDeadline{3};
 // How long QEMU takes to exit once it has closed a socket.
 constexpr std::chrono::milliseconds kExitPatience{500};
 
+// What a late flush waits for something to go with.
+constexpr std::chrono::milliseconds kLateFlush{2};
+
 }  // namespace
 
 PortPump::PortPump(const asio::any_io_executor& executor, UniqueFd socket, ChannelEventSink sink)
@@ -30,6 +33,7 @@ PortPump::PortPump(const asio::any_io_executor& executor, UniqueFd socket, Chann
       sink_(std::move(sink)),
       frame_timer_(executor),
       end_timer_(executor),
+      late_timer_(executor),
       room_(executor) {
   socket_.non_blocking(true);
 }
@@ -46,6 +50,7 @@ void PortPump::close() {
   socket_.close(ignored);
   frame_timer_.cancel();
   end_timer_.cancel();
+  late_timer_.cancel();
   room_.notify();
   on_close();
 }
@@ -158,6 +163,18 @@ void PortPump::schedule_flush() {
     // The machine is in the middle of something and must not be asked for more than bytes.
     if (!send_output()) wait_until_writable();
   }
+}
+
+void PortPump::schedule_late_flush() {
+  if (closed_ || late_flush_scheduled_) return;
+  late_timer_.expires_after(kLateFlush);
+  late_timer_.async_wait([weak = weak_from_this()](boost::system::error_code) {
+    auto self = weak.lock();
+    if (!self) return;
+    self->late_flush_scheduled_ = false;
+    self->schedule_flush();
+  });
+  late_flush_scheduled_ = true;
 }
 
 void PortPump::flush() {

@@ -51,6 +51,9 @@ class PortPump : public std::enable_shared_from_this<PortPump> {
   // Sends what the machine has to say at the end of this turn of the loop; at once when there
   // is no memory for later.
   void schedule_flush();
+  // Sends it with what is said next, or in a moment: for what nobody waits for, since each
+  // send wakes QEMU and the guest.
+  void schedule_late_flush();
 
  protected:
   // `socket` is a connected stream socket.
@@ -99,6 +102,7 @@ class PortPump : public std::enable_shared_from_this<PortPump> {
   ChannelEventSink sink_;
   asio::steady_timer frame_timer_;  // runs while frame_watched_
   asio::steady_timer end_timer_;    // runs while ending_
+  asio::steady_timer late_timer_;   // runs while late_flush_scheduled_
   std::uint64_t reads_ = 0;         // that brought something
   bool frame_watched_ = false;
   bool ending_ = false;  // the socket has ended, close() comes
@@ -106,7 +110,8 @@ class PortPump : public std::enable_shared_from_this<PortPump> {
   bool was_up_ = false;
   bool closed_ = false;
   bool flush_scheduled_ = false;
-  bool dry_ = false;      // memory ran out, and nothing has been received since
+  bool dry_ = false;  // memory ran out, and nothing has been received since
+  bool late_flush_scheduled_ = false;
   bool blocked_ = false;  // the socket takes nothing now; wait_until_writable() is on
 };
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/check.hpp"
+#include "wire/data_frame.hpp"
 
 namespace gondolin::wire {
 namespace {
@@ -414,7 +415,7 @@ MutableBytes Mux::write_space(StreamId id) {
   }
   if (!may_take_room(value_of(id), to)) return {};
   reserved_for_ = value_of(id);
-  return output_.reserve(to.send_credit);
+  return output_.reserve(std::min<std::size_t>(to.send_credit, kMaxData));
 }
 
 void Mux::commit(StreamId id, std::size_t count) {
