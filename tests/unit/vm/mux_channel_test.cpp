@@ -38,13 +38,14 @@ void accept(wire::Mux& mux, const wire::MuxEvent& event) {
 
 void echo(wire::Mux& mux, const wire::MuxEvent& event) {
   accept(mux, event);
-  bool moves = event.kind == EventKind::kReadable || event.kind == EventKind::kWritable;
+  bool moves = event.kind == EventKind::kReadable || event.kind == EventKind::kWritable ||
+               event.kind == EventKind::kEnd;
   while (moves && !mux.read(event.stream).empty()) {
     std::size_t taken = mux.write(event.stream, mux.read(event.stream));
     if (taken == 0) break;
     mux.consume(event.stream, taken);
   }
-  if (event.kind == EventKind::kEnd) {
+  if (moves && mux.at_end(event.stream)) {
     mux.finish(event.stream);
     mux.close(event.stream);
   }
