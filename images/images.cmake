@@ -1,8 +1,14 @@
-# Compiles the build script of the images into the room `image`.
+# Compiles into the room `image` what it builds with: the script of the root file
+# system, and the script and the options of our kernel.
 
-set(script ${CMAKE_SOURCE_DIR}/images/debian/build-root.sh)
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${script})
-file(READ ${script} GONDOLIN_BUILD_SCRIPT)
+set(root_script ${CMAKE_SOURCE_DIR}/images/debian/build-root.sh)
+set(kernel_script ${CMAKE_SOURCE_DIR}/images/kernel/build-kernel.sh)
+set(kernel_config ${CMAKE_SOURCE_DIR}/images/kernel/minimal.config)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+             ${root_script} ${kernel_script} ${kernel_config})
+file(READ ${root_script} GONDOLIN_BUILD_SCRIPT)
+file(READ ${kernel_script} GONDOLIN_KERNEL_SCRIPT)
+file(READ ${kernel_config} GONDOLIN_KERNEL_CONFIG)
 configure_file(${CMAKE_SOURCE_DIR}/src/image/build_script.cpp.in
                ${CMAKE_BINARY_DIR}/generated/build_script.cpp @ONLY)
 target_sources(gondolin_image PRIVATE ${CMAKE_BINARY_DIR}/generated/build_script.cpp)

@@ -39,7 +39,7 @@ ImageFiles files_of(const image::Store& store, const image::Manifest& manifest) 
   store.mark_used(manifest.id());
   value_or_throw(store.check_image(manifest));
   return {.id = manifest.id(),
-          .kernel = store.blob_path(manifest.base.kernel),
+          .kernel = store.blob_path(manifest.kernel()),
           .initramfs = store.blob_path(manifest.initramfs),
           .root = store.blob_path(manifest.base.root),
           .manifest = store.manifest_path(manifest.id())};
@@ -50,22 +50,38 @@ ImageInfo info_of(const image::Manifest& manifest) {
   return {.id = manifest.id(),
           .tags = {},
           .created = std::chrono::system_clock::from_time_t(image::seconds_of(manifest.created)),
-          .size = base.kernel.size + base.root.size + manifest.initramfs.size,
+          .size = manifest.kernel().size + base.root.size + manifest.initramfs.size,
           .requested = base.recipe.requested,
-          .kernel_release = base.kernel_release};
+          .kernel = manifest.minimal_kernel ? ImageKernel::kMinimal : ImageKernel::kStock,
+          .kernel_release = manifest.kernel_release()};
 }
 
-std::optional<image::RootBuild> pins_of(const ImageBuildOptions& options) {
+image::KernelChoice choice_of(ImageKernel kernel) {
+  switch (kernel) {
+    case ImageKernel::kMinimal:
+      return image::KernelChoice::kMinimal;
+    case ImageKernel::kStock:
+      return image::KernelChoice::kStock;
+    case ImageKernel::kAuto:
+      break;
+  }
+  return image::KernelChoice::kAuto;
+}
+
+std::optional<image::Manifest> pins_of(const ImageBuildOptions& options) {
   if (options.pins.empty()) return std::nullopt;
-  if (!options.packages.empty())
-    throw ApiError(ApiErrorCode::kInvalidArgument, "pins say what the packages are");
-  return value_or_throw(image::Manifest::parse(options.pins)).base;
+  if (!options.packages.empty() || options.kernel != ImageKernel::kAuto)
+    throw ApiError(ApiErrorCode::kInvalidArgument, "pins say what packages and kernel are");
+  return value_or_throw(image::Manifest::parse(options.pins));
 }
 
 // Mirrors nearer than Debian's own, or than those of the pins.
-image::Mirrors mirrors_for(const std::optional<image::RootBuild>& pins) {
+image::Mirrors mirrors_for(const std::optional<image::Manifest>& pins) {
   image::Mirrors mirrors;
-  if (pins) mirrors = {.debian = pins->recipe.mirror, .security = pins->recipe.security_mirror};
+  if (pins) {
+    const image::Recipe& recipe = pins->base.recipe;
+    mirrors = {.debian = recipe.mirror, .security = recipe.security_mirror};
+  }
   if (const char* debian = std::getenv("GONDOLIN_DEBIAN_MIRROR")) mirrors.debian = debian;
   if (const char* security = std::getenv("GONDOLIN_DEBIAN_SECURITY_MIRROR"))
     mirrors.security = security;
@@ -94,7 +110,8 @@ ImageFiles ImageStore::build(const ImageBuildOptions& options, const ImageProgre
                                     .tag = value_or_throw(image::normalize_tag(options.tag)),
                                     .freshness = options.freshness == ImageFreshness::kUpdate
                                                      ? image::Freshness::kUpdate
-                                                     : image::Freshness::kReuse};
+                                                     : image::Freshness::kReuse,
+                                    .kernel = choice_of(options.kernel)};
   return files_of(store, value_or_throw(image::build_image(store, guest_dir_, request,
                                                            watcher_of(progress, cancelled))));
 }

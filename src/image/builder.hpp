@@ -1,5 +1,5 @@
-// Whole images: the root file system and the initramfs, each built only when its
-// inputs changed.
+// Whole images: the root file system, the kernel and the initramfs, each built only
+// when its inputs changed.
 #pragma once
 
 #include <filesystem>
@@ -18,12 +18,17 @@ namespace gondolin::image {
 
 enum class Freshness { kReuse, kUpdate };
 
+// kAuto is ours when one with the options of this program is in the store, else Debian's.
+enum class KernelChoice { kAuto, kMinimal, kStock };
+
 struct BuildRequest {
   std::vector<std::string> packages;
   Mirrors mirrors;
-  std::optional<RootBuild> pins = std::nullopt;  // in place of the packages: what to make again
-  std::string tag;                               // as normalize_tag() gives it
+  std::optional<Manifest> pins =
+      std::nullopt;  // instead of packages and kernel: what to make again
+  std::string tag;   // as normalize_tag() gives it
   Freshness freshness = Freshness::kReuse;
+  KernelChoice kernel = KernelChoice::kAuto;
 };
 
 struct Watcher {

@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+#include <utility>
+
 #include <nlohmann/json.hpp>
 
 namespace gondolin::image {
@@ -85,6 +87,33 @@ RootBuild root_build_from(const Json& json) {
           .created = json.at("created")};
 }
 
+Json to_json(const KernelRecipe& recipe) {
+  return {{"source", recipe.source},
+          {"version", recipe.version},
+          {"compiler", recipe.compiler},
+          {"config_sha256", recipe.config_sha256},
+          {"script_sha256", recipe.script_sha256}};
+}
+
+Json to_json(const KernelBuild& build) {
+  return {{"recipe", to_json(build.recipe)},
+          {"release", build.release},
+          {"created", build.created},
+          {"kernel", to_json(build.kernel)}};
+}
+
+KernelBuild kernel_build_from(const Json& json) {
+  const Json& recipe = json.at("recipe");
+  return {.recipe = {.source = recipe.at("source"),
+                     .version = recipe.at("version"),
+                     .compiler = recipe.at("compiler"),
+                     .config_sha256 = recipe.at("config_sha256"),
+                     .script_sha256 = recipe.at("script_sha256")},
+          .kernel = digest_from(json.at("kernel")),
+          .release = json.at("release"),
+          .created = json.at("created")};
+}
+
 }  // namespace
 
 std::string Recipe::key() const {
@@ -103,31 +132,61 @@ Result<RootBuild> RootBuild::parse(std::string_view json) {
   }
 }
 
-std::array<Manifest::Blob, 4> Manifest::blobs() const {
-  return {{{"kernel", base.kernel},
-           {"modules", base.modules},
-           {"root", base.root},
-           {"initramfs", initramfs}}};
+std::string KernelRecipe::key() const {
+  return digest_of({{"format", kFormat}, {"kernel_recipe", image::to_json(*this)}});
+}
+
+std::string KernelBuild::to_json() const {
+  return image::to_json(*this).dump(2) + "\n";
+}
+
+Result<KernelBuild> KernelBuild::parse(std::string_view json) {
+  try {
+    return kernel_build_from(Json::parse(json));
+  } catch (const Json::exception& error) {
+    return fail(ErrorCode::kProtocol, std::string("damaged record of a kernel: ") + error.what());
+  }
+}
+
+std::vector<Manifest::Blob> Manifest::blobs() const {
+  std::vector<Blob> blobs{{"kernel", kernel()},
+                          {"modules", base.modules},
+                          {"root", base.root},
+                          {"initramfs", initramfs}};
+  // What another image of the same root boots.
+  if (minimal_kernel) blobs.push_back({"stock kernel", base.kernel});
+  return blobs;
+}
+
+const Digest& Manifest::kernel() const {
+  return minimal_kernel ? minimal_kernel->kernel : base.kernel;
+}
+
+const std::string& Manifest::kernel_release() const {
+  return minimal_kernel ? minimal_kernel->release : base.kernel_release;
 }
 
 std::string Manifest::id() const {
-  return digest_of({{"kernel", base.kernel.sha256},
-                    {"initramfs", initramfs.sha256},
-                    {"root", base.root.sha256}});
+  return digest_of(
+      {{"kernel", kernel().sha256}, {"initramfs", initramfs.sha256}, {"root", base.root.sha256}});
 }
 
 std::string Manifest::build_id() const {
-  return digest_of({{"recipe", base.recipe.key()}, {"guest", guest}});
+  Json inputs = {{"recipe", base.recipe.key()}, {"guest", guest}};
+  if (minimal_kernel) inputs["kernel"] = minimal_kernel->recipe.key();
+  return digest_of(inputs);
 }
 
 std::string Manifest::to_json() const {
-  const Json json = {{"format", kFormat},
-                     {"id", id()},
-                     {"build_id", build_id()},
-                     {"created", created},
-                     {"initramfs", image::to_json(initramfs)},
-                     {"guest", guest},
-                     {"base", image::to_json(base)}};
+  Json json = {{"format", kFormat},
+               {"id", id()},
+               {"build_id", build_id()},
+               {"created", created},
+               {"kernel", minimal_kernel ? "minimal" : "stock"},
+               {"initramfs", image::to_json(initramfs)},
+               {"guest", guest},
+               {"base", image::to_json(base)}};
+  if (minimal_kernel) json["minimal_kernel"] = image::to_json(*minimal_kernel);
   return json.dump(2) + "\n";
 }
 
@@ -136,7 +195,10 @@ Result<Manifest> Manifest::parse(std::string_view text) {
     const Json json = Json::parse(text);
     if (json.at("format").get<int>() != kFormat)
       return fail(ErrorCode::kProtocol, "the image was made by another version of gondolin");
+    std::optional<KernelBuild> kernel;
+    if (json.contains("minimal_kernel")) kernel = kernel_build_from(json["minimal_kernel"]);
     Manifest manifest{.base = root_build_from(json.at("base")),
+                      .minimal_kernel = std::move(kernel),
                       .guest = json.at("guest"),
                       .initramfs = digest_from(json.at("initramfs")),
                       .created = json.at("created")};

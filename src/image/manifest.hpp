@@ -1,9 +1,9 @@
 // What is known of an image, and how it is written down: JSON, see docs/images.md.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,10 +51,34 @@ struct RootBuild {
   [[nodiscard]] static Result<RootBuild> parse(std::string_view json);
 };
 
+// The inputs of a kernel of ours.
+struct KernelRecipe {
+  std::string source;         // Debian package, "linux-source-6.1"
+  std::string version;        // of that package
+  std::string compiler;       // as it and the linker introduce themselves
+  std::string config_sha256;  // of the options
+  std::string script_sha256;  // of the program that builds
+
+  // A digest of all of the above.
+  [[nodiscard]] std::string key() const;
+};
+
+// The outcome: a kernel that needs no modules.
+struct KernelBuild {
+  KernelRecipe recipe;
+  Digest kernel;
+  std::string release;  // as uname -r tells it
+  std::string created;  // RFC 3339, UTC
+
+  [[nodiscard]] std::string to_json() const;
+  [[nodiscard]] static Result<KernelBuild> parse(std::string_view json);
+};
+
 struct Manifest {
   RootBuild base;
-  std::map<std::string, std::string> guest;  // program name to SHA-256
-  Digest initramfs;                          // modules and guest programs
+  std::optional<KernelBuild> minimal_kernel;  // booted instead of Debian's
+  std::map<std::string, std::string> guest;   // program name to SHA-256
+  Digest initramfs;                           // modules, if any, and guest programs
   std::string created;
 
   struct Blob {
@@ -62,7 +86,11 @@ struct Manifest {
     Digest digest;
   };
   // Everything the image needs from the store.
-  [[nodiscard]] std::array<Blob, 4> blobs() const;
+  [[nodiscard]] std::vector<Blob> blobs() const;
+
+  // What it boots, and the release of that.
+  [[nodiscard]] const Digest& kernel() const;
+  [[nodiscard]] const std::string& kernel_release() const;
 
   // Names the image: a digest of the digests of what it boots from.
   [[nodiscard]] std::string id() const;

@@ -134,4 +134,15 @@ Status check_outcome(const RootBuild& pins, const RootBuild& built) {
   return {};
 }
 
+Status check_kernel(const KernelBuild& pinned, const KernelBuild& built) {
+  if (built.kernel == pinned.kernel) return {};
+  const auto origin = [](const KernelRecipe& recipe) {
+    return fmt::format("{} {} by {}", recipe.source, recipe.version, recipe.compiler);
+  };
+  return fail(ErrorCode::kIo,
+              fmt::format("this machine does not give the pinned kernel: {} ({}) and not {} ({})",
+                          built.kernel.sha256, origin(built.recipe), pinned.kernel.sha256,
+                          origin(pinned.recipe)));
+}
+
 }  // namespace gondolin::image

@@ -25,5 +25,7 @@ namespace gondolin::image {
 [[nodiscard]] Status check_packages(const RootBuild& pins, const RootBuild& built);
 // The same for the files that were made of them.
 [[nodiscard]] Status check_outcome(const RootBuild& pins, const RootBuild& built);
+// The same for a kernel of ours.
+[[nodiscard]] Status check_kernel(const KernelBuild& pinned, const KernelBuild& built);
 
 }  // namespace gondolin::image

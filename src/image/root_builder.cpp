@@ -5,19 +5,18 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <deque>
 #include <optional>
 #include <set>
 #include <sstream>
 
 #include <fmt/format.h>
 
-#include "base/debug_log.hpp"
 #include "base/parse_number.hpp"
 #include "image/build_script.hpp"
 #include "image/files.hpp"
 #include "image/guest_programs.hpp"
 #include "image/kernel.hpp"
+#include "image/log_tail.hpp"
 #include "image/pins.hpp"
 #include "image/program.hpp"
 #include "image/tag.hpp"
@@ -35,34 +34,6 @@ constexpr std::string_view kStandardPackages[] = {
 constexpr std::string_view kModules[] = {
     "virtio_mmio", "virtio_pci", "virtio_console", "virtio_blk", "fuse", "overlay", "erofs",
 };
-constexpr std::size_t kLogTail = 12;
-
-// The last lines of a log, for when it turns out that they matter.
-class LogTail {
- public:
-  void add(std::string_view line) {
-    lines_.emplace_back(printable(line));
-    if (lines_.size() > kLogTail) lines_.pop_front();
-  }
-
-  [[nodiscard]] std::string text() const {
-    std::string text;
-    for (const std::string& line : lines_)
-      text += "\n  " + line;
-    return text;
-  }
-
- private:
-  std::deque<std::string> lines_;
-};
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);)
-    lines.push_back(line);
-  return lines;
-}
 
 // Whether a file such as /etc/subuid gives the user a range: "name:start:count".
 bool has_range(const char* path, const std::string& name) {

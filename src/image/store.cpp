@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <set>
 #include <system_error>
 
@@ -52,14 +54,8 @@ Result<std::uint64_t> remove_others(const fs::path& directory, const std::set<st
   return freed;
 }
 
-}  // namespace
-
-Result<StoreLock> Store::lock(const std::function<void()>& on_wait,
-                              const Cancelled& cancelled) const {
-  for (const char* name : {"blobs", "roots", "images", "refs", "sboms", "checked", "tmp"})
-    if (auto made = make_private_directory(directory_ / name); !made)
-      return tl::unexpected(made.error());
-  const fs::path path = directory_ / "lock";
+Result<StoreLock> lock_file(const fs::path& path, const std::function<void()>& on_wait,
+                            const Cancelled& cancelled) {
   UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file.valid()) return fail_errno("opening " + path.string(), errno);
   for (bool told = false; ::flock(file.get(), LOCK_EX | LOCK_NB) != 0;) {
@@ -71,6 +67,35 @@ Result<StoreLock> Store::lock(const std::function<void()>& on_wait,
     ::nanosleep(&kLockPoll, nullptr);
   }
   return StoreLock(std::move(file));
+}
+
+}  // namespace
+
+Result<StoreLock> Store::lock(const std::function<void()>& on_wait,
+                              const Cancelled& cancelled) const {
+  for (const char* name :
+       {"blobs", "roots", "kernels", "images", "refs", "sboms", "checked", "tmp"})
+    if (auto made = make_private_directory(directory_ / name); !made)
+      return tl::unexpected(made.error());
+  return lock_file(directory_ / "lock", on_wait, cancelled);
+}
+
+Result<StoreLock> Store::lock_kernels(const std::function<void()>& on_wait,
+                                      const Cancelled& cancelled) const {
+  const fs::path directory = directory_ / "kernel-work";
+  if (auto made = make_private_directory(directory); !made) return tl::unexpected(made.error());
+  return lock_file(directory / "lock", on_wait, cancelled);
+}
+
+Result<fs::path> Store::make_kernel_directory() const {
+  if (auto cleared = clear_kernel_directory(); !cleared) return tl::unexpected(cleared.error());
+  fs::path work = directory_ / "kernel-work" / "work";
+  if (auto made = make_private_directory(work); !made) return tl::unexpected(made.error());
+  return work;
+}
+
+Status Store::clear_kernel_directory() const {
+  return remove_tree(directory_ / "kernel-work" / "work");
 }
 
 Result<fs::path> Store::make_work_directory() const {
@@ -109,7 +134,7 @@ Status Store::check_blob(const Digest& digest) const {
 }
 
 Status Store::check_image(const Manifest& manifest) const {
-  const std::pair<const char*, const Digest*> booted[] = {{"kernel", &manifest.base.kernel},
+  const std::pair<const char*, const Digest*> booted[] = {{"kernel", &manifest.kernel()},
                                                           {"initramfs", &manifest.initramfs},
                                                           {"root", &manifest.base.root}};
   for (const auto& [role, blob] : booted) {
@@ -134,6 +159,26 @@ Result<RootBuild> Store::find_root(const Recipe& recipe) const {
   for (const Digest* blob : {&build->kernel, &build->modules, &build->root})
     if (!has_blob(*blob)) return fail(ErrorCode::kNotFound, "blob " + blob->sha256 + " is missing");
   return build;
+}
+
+Status Store::put_kernel(const KernelBuild& build) const {
+  return replace_file(directory_ / "kernels" / (build.recipe.key() + std::string(kJson)),
+                      build.to_json());
+}
+
+Result<std::vector<KernelBuild>> Store::kernels() const {
+  auto names = names_in(directory_ / "kernels");
+  if (!names) return tl::unexpected(names.error());
+  std::vector<KernelBuild> result;
+  for (const std::string& name : *names) {
+    auto text = read_file(directory_ / "kernels" / name);
+    auto build = text.and_then([](const std::string& json) { return KernelBuild::parse(json); });
+    // What is damaged, or lacks its blob, is as good as not there.
+    if (build && build->recipe.key() + std::string(kJson) == name && has_blob(build->kernel))
+      result.push_back(std::move(*build));
+  }
+  std::ranges::sort(result, std::ranges::greater(), &KernelBuild::created);
+  return result;
 }
 
 Status Store::put_manifest(const Manifest& manifest) const {
@@ -266,7 +311,15 @@ Result<std::uint64_t> Store::collect_garbage() const {
   std::set<std::string> images;
   std::set<std::string> sboms;
   std::set<std::string> roots;
+  std::set<std::string> kernels;
   std::set<std::string> blobs;
+  const auto keep_kernel = [&](const KernelBuild& build) {
+    kernels.insert(build.recipe.key() + std::string(kJson));
+    blobs.insert(build.kernel.sha256);
+  };
+  auto built = this->kernels();
+  if (!built) return tl::unexpected(built.error());
+  if (!built->empty()) keep_kernel(built->front());
   for (const std::string& id : *kept) {
     auto text = read_file(manifest_path(id));
     auto manifest = text.and_then([](const std::string& json) { return Manifest::parse(json); });
@@ -274,6 +327,7 @@ Result<std::uint64_t> Store::collect_garbage() const {
     images.insert(id + std::string(kJson));
     sboms.insert(id + std::string(kSpdx));
     roots.insert(manifest->base.recipe.key() + std::string(kJson));
+    if (manifest->minimal_kernel) keep_kernel(*manifest->minimal_kernel);
     for (const auto& [role, blob] : manifest->blobs())
       blobs.insert(blob.sha256);
   }
@@ -283,6 +337,7 @@ Result<std::uint64_t> Store::collect_garbage() const {
                                         {"sboms", &sboms},
                                         {"roots", &roots},
                                         {"checked", &blobs},
+                                        {"kernels", &kernels},
                                         {"blobs", &blobs}}) {
     auto removed = remove_others(directory_ / directory, *keep);
     if (!removed) return removed;

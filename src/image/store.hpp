@@ -3,11 +3,14 @@
 //   blobs/SHA256        kernels, initramfs segments, initramfs, root file systems
 //   sboms/ID.spdx.json  what is in each image, SPDX 2.3
 //   roots/KEY.json      what a recipe gave (RootBuild), by Recipe::key()
+//   kernels/KEY.json    kernels of ours (KernelBuild), by KernelRecipe::key()
 //   images/ID.json      manifests
 //   refs/NAME:VERSION   the id that a tag names
 //   checked/SHA256      when that blob was last hashed (blob_check.hpp)
 //   tmp/                work in progress of whoever holds the lock
 //   lock                locked with flock(2) by whoever changes anything
+//   kernel-work/        the same two for whoever builds a kernel, which takes so long
+//                       that nobody else should wait for it
 //
 // A blob is complete and on the disk before anything names it, a manifest before a
 // tag does; so whatever is interrupted leaves only things that nobody names, and
@@ -54,6 +57,13 @@ class Store {
   [[nodiscard]] Result<StoreLock> lock(const std::function<void()>& on_wait,
                                        const Cancelled& cancelled) const;
 
+  // The right to build a kernel; waits like lock(). Take it before that one.
+  [[nodiscard]] Result<StoreLock> lock_kernels(const std::function<void()>& on_wait,
+                                               const Cancelled& cancelled) const;
+  // An empty directory to build a kernel in, for whoever has that right.
+  [[nodiscard]] Result<std::filesystem::path> make_kernel_directory() const;
+  [[nodiscard]] Status clear_kernel_directory() const;
+
   // Everything from here on that changes the store wants the lock held.
 
   // An empty directory for work in progress; the leftovers of the dead are removed.
@@ -74,6 +84,10 @@ class Store {
   [[nodiscard]] Status put_root(const RootBuild& build) const;
   // What the recipe gave before, if all of it is still there; kNotFound otherwise.
   [[nodiscard]] Result<RootBuild> find_root(const Recipe& recipe) const;
+
+  [[nodiscard]] Status put_kernel(const KernelBuild& build) const;
+  // The kernels that are there, the newest first.
+  [[nodiscard]] Result<std::vector<KernelBuild>> kernels() const;
 
   [[nodiscard]] Status put_manifest(const Manifest& manifest) const;
   [[nodiscard]] std::filesystem::path manifest_path(std::string_view id) const;
@@ -102,7 +116,8 @@ class Store {
   [[nodiscard]] Status remove_image(const std::string& id) const;
 
   // Removes every image that no tag names and that was not used lately, and every
-  // blob and record that no image needs. Returns the bytes freed.
+  // blob and record that no image needs, but for the newest kernel. Returns the bytes
+  // freed.
   [[nodiscard]] Result<std::uint64_t> collect_garbage() const;
 
  private:

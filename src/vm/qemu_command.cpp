@@ -57,7 +57,9 @@ std::string memory_object(const MachineOptions& machine) {
 }  // namespace
 
 std::string kernel_command_line(const MachineOptions& machine) {
-  std::string line = "console=ttyS0 reboot=t panic=-1 quiet";
+  // Our kernel has the driver of dummy links, which makes one by itself: the guest is to
+  // begin with nothing but its loopback.
+  std::string line = "console=ttyS0 reboot=t panic=-1 quiet dummy.numdummies=0";
   if (machine.accelerator == Accelerator::kTcg) {
     // An emulated timer is late whenever the host is busy, so nothing is calibrated or
     // checked against it: that is slow and now and then never ends.

@@ -1,9 +1,13 @@
 #include "image/builder.hpp"
 
+#include <set>
+
 #include <gmock/gmock.h>
 
+#include "image/build_script.hpp"
 #include "image/files.hpp"
 #include "image/guest_programs.hpp"
+#include "image/kernel_builder.hpp"
 #include "temp_store.hpp"
 
 namespace gondolin::image {
@@ -22,13 +26,21 @@ class BuilderTest : public StoreTest {
 
   [[nodiscard]] std::filesystem::path guest() const { return directory_ / "guest"; }
 
-  [[nodiscard]] Result<Manifest> build(const std::string& tag = "default:latest") const {
-    return build_image(store(), guest(), {.packages = {}, .mirrors = {}, .tag = tag}, {});
+  [[nodiscard]] Result<Manifest> build(const std::string& tag = "default:latest",
+                                       KernelChoice kernel = KernelChoice::kAuto) const {
+    return build_image(store(), guest(),
+                       {.packages = {}, .mirrors = {}, .tag = tag, .kernel = kernel}, {});
   }
 
   void add_standard_root() const {
     const auto held = lock();
     add_root(*make_recipe({}, {}));
+  }
+
+  // A kernel with the options of this program.
+  [[nodiscard]] KernelBuild add_todays_kernel() const {
+    const auto held = lock();
+    return add_kernel(sha256(as_bytes(kKernelConfig)), "2026-11-23T22:10:00Z");
   }
 };
 
@@ -77,6 +89,79 @@ TEST_F(BuilderTest, AnImageWithTheProgramsOfTodayIsLeftAsItIs) {
   EXPECT_EQ(refresh_image(store(), guest(), image->id(), {})->id(), image->id());
 }
 
+TEST_F(BuilderTest, AKernelThatWasBuiltBeforeIsTheDefaultAndWantsNoModules) {
+  add_standard_root();
+  const auto stock = build();
+  ASSERT_TRUE(stock);
+  EXPECT_FALSE(stock->minimal_kernel);
+  const KernelBuild kernel = add_todays_kernel();
+  const auto minimal = build();
+  ASSERT_TRUE(minimal) << minimal.error().message;
+  EXPECT_NE(minimal->id(), stock->id());
+  EXPECT_NE(minimal->build_id(), stock->build_id());
+  EXPECT_EQ(minimal->kernel(), kernel.kernel);
+  EXPECT_EQ(minimal->kernel_release(), "6.1.0-gondolin");
+  EXPECT_EQ(read_file(store().blob_path(minimal->initramfs)),
+            module_segment({}) + guest_segment(*read_guest_programs(guest())));
+  EXPECT_EQ(store().find("default"), minimal->id());
+  EXPECT_EQ(Manifest::parse(minimal->to_json())->to_json(), minimal->to_json());
+}
+
+TEST_F(BuilderTest, TheStockKernelStaysAChoice) {
+  add_standard_root();
+  static_cast<void>(add_todays_kernel());
+  const auto image = build("default:latest", KernelChoice::kStock);
+  ASSERT_TRUE(image);
+  EXPECT_FALSE(image->minimal_kernel);
+  EXPECT_EQ(image->kernel(), image->base.kernel);
+}
+
+TEST_F(BuilderTest, AKernelWithOtherOptionsIsNotTheDefault) {
+  add_standard_root();
+  const auto held = lock();
+  add_kernel("options of another version", "2026-11-23T22:10:00Z");
+  EXPECT_FALSE(find_kernel(store())->has_value());
+}
+
+TEST_F(BuilderTest, AChangedDaemonKeepsTheKernel) {
+  add_standard_root();
+  const KernelBuild kernel = add_todays_kernel();
+  const auto before = build();
+  ASSERT_TRUE(before);
+  write(guest() / "sandboxd", "a newer sandboxd");
+  const auto after = refresh_image(store(), guest(), before->id(), {});
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_NE(after->id(), before->id());
+  EXPECT_EQ(after->kernel(), kernel.kernel);
+}
+
+TEST_F(BuilderTest, AKernelThatIsThereIsNotBuiltAgain) {
+  const KernelBuild kernel = add_todays_kernel();
+  const auto held = store().lock_kernels({}, {});  // a build would wait
+  ASSERT_TRUE(held);
+  const auto found = provide_kernel(store(), kernel.recipe, {}, [] { return true; });
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->kernel, kernel.kernel);
+}
+
+TEST_F(BuilderTest, ASecondBuildOfAKernelWaitsAndCanBeInterrupted) {
+  const auto held = store().lock_kernels({}, {});
+  ASSERT_TRUE(held);
+  std::vector<std::string> told;
+  const auto build = provide_kernel(
+      store(), {}, [&](ProgressKind, std::string_view text) { told.emplace_back(text); },
+      [] { return true; });
+  EXPECT_EQ(build.error().code, ErrorCode::kCancelled);
+  EXPECT_THAT(told, ElementsAre("Waiting for another build of a kernel"));
+}
+
+TEST_F(BuilderTest, AnInterruptedBuildOfAKernelLeavesNothing) {
+  const auto build = provide_kernel(store(), {}, {}, [] { return true; });
+  EXPECT_EQ(build.error().code, ErrorCode::kCancelled);
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "store/kernel-work/work"));
+  EXPECT_THAT(*store().kernels(), IsEmpty());
+}
+
 TEST_F(BuilderTest, AMissingGuestProgramIsNamed) {
   std::filesystem::remove(guest() / "sandboxfs");
   EXPECT_THAT(build().error().message,
@@ -120,6 +205,18 @@ TEST(Recipe, NamesThatAptWouldReadAsSomethingElseAreRefused) {
   for (const char* name : {"", "a", "-o", "git,jq", "git jq", "git=1", "Git", "~nfoo", "./x.deb"})
     EXPECT_EQ(make_recipe({name}, {}).error().code, ErrorCode::kInvalidArgument) << name;
   EXPECT_TRUE(make_recipe({"g++", "libc6-dev", "python3.11"}, {}));
+}
+
+TEST(KernelRecipe, EveryInputChangesTheKey) {
+  const KernelRecipe plain{"linux-source-6.1", "6.1.0-1", "gcc", "c", "s"};
+  std::set<std::string> keys{plain.key()};
+  for (std::string KernelRecipe::* input :
+       {&KernelRecipe::source, &KernelRecipe::version, &KernelRecipe::compiler,
+        &KernelRecipe::config_sha256, &KernelRecipe::script_sha256}) {
+    KernelRecipe other = plain;
+    other.*input += "1";
+    EXPECT_TRUE(keys.insert(other.key()).second);
+  }
 }
 
 TEST(Manifest, ADamagedTextIsAnErrorAndNotAnException) {

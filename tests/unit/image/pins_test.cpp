@@ -29,9 +29,19 @@ class Pins : public StoreTest {
     return add_root(*make_recipe({"git"}, {}));
   }
 
-  Result<Manifest> build(const RootBuild& pins) const {
+  // A kernel with other options than those of today.
+  KernelBuild add_old_kernel() const {
+    const auto held = lock();
+    return add_kernel("older options", "2026-11-23T22:10:00Z");
+  }
+
+  Result<Manifest> build(const RootBuild& pins,
+                         const std::optional<KernelBuild>& kernel = {}) const {
+    const Manifest manifest{
+        .base = pins, .minimal_kernel = kernel, .guest = {}, .initramfs = {}, .created = {}};
     return build_image(store(), directory_ / "guest",
-                       {.packages = {}, .mirrors = {}, .pins = pins, .tag = "again:latest"}, {});
+                       {.packages = {}, .mirrors = {}, .pins = manifest, .tag = "again:latest"},
+                       {});
   }
 };
 
@@ -41,6 +51,36 @@ TEST_F(Pins, OfAnImageThatIsThereAreThatImage) {
   ASSERT_TRUE(image) << image.error().message;
   EXPECT_EQ(image->base.to_json(), pins.to_json());
   EXPECT_THAT(image->base.recipe.requested, testing::ElementsAre("git"));
+}
+
+TEST_F(Pins, OfAStockKernelKeepItWhereOursWouldBeTheDefault) {
+  const RootBuild pins = pinned();
+  {
+    const auto held = lock();
+    add_kernel(sha256(as_bytes(kKernelConfig)), "2026-11-23T22:10:00Z");
+  }
+  const auto image = build(pins);
+  ASSERT_TRUE(image) << image.error().message;
+  EXPECT_FALSE(image->minimal_kernel);
+}
+
+TEST_F(Pins, OfAKernelOfOursFindItByItsBytes) {
+  const RootBuild pins = pinned();
+  const KernelBuild kernel = add_old_kernel();
+  const auto image = build(pins, kernel);
+  ASSERT_TRUE(image) << image.error().message;
+  EXPECT_EQ(image->kernel(), kernel.kernel);
+}
+
+TEST_F(Pins, OfAKernelThatComesOutDifferentlySayWhatItWasMadeOf) {
+  const KernelBuild pinned = add_old_kernel();
+  KernelBuild built = pinned;
+  EXPECT_TRUE(check_kernel(pinned, built));
+  built.kernel.sha256 = std::string(64, '7');
+  built.recipe.compiler = "clang";
+  EXPECT_THAT(check_kernel(pinned, built).error().message,
+              AllOf(HasSubstr("linux-source-6.1 6.1.0-1 by clang"),
+                    HasSubstr("linux-source-6.1 6.1.0-1 by gcc"), HasSubstr("777")));
 }
 
 TEST_F(Pins, ComeBackFromAManifestAsTheyWere) {

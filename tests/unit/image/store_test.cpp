@@ -83,6 +83,33 @@ TEST_F(StoreTest, CollectionKeepsWhatTagsReachAndRemovesTheRest) {
   EXPECT_TRUE(store().has_blob(dropped.base.kernel)) << "shared with the image that is kept";
 }
 
+TEST_F(StoreTest, CollectionKeepsTheNewestKernelAndThoseOfImages) {
+  const auto held = lock();
+  const KernelBuild used = add_kernel("a", "2026-11-21T00:00:00Z");
+  const KernelBuild unused = add_kernel("b", "2026-11-22T00:00:00Z");
+  const KernelBuild newest = add_kernel("c", "2026-11-23T00:00:00Z");
+  Manifest image = add_image("a:latest", "x");
+  image.minimal_kernel = used;
+  ASSERT_TRUE(store().put_manifest(image));
+  ASSERT_TRUE(store().set_tag("a:latest", image.id()));
+  ASSERT_TRUE(store().collect_garbage());
+  std::vector<std::string> left;
+  const auto kernels = store().kernels();
+  ASSERT_TRUE(kernels);
+  for (const KernelBuild& each : *kernels)
+    left.push_back(each.created);
+  EXPECT_THAT(left, ElementsAre(newest.created, used.created));
+  EXPECT_FALSE(store().has_blob(unused.kernel));
+  EXPECT_TRUE(store().read_manifest(image.id()));
+}
+
+TEST_F(StoreTest, AKernelWithoutItsBlobIsNotThere) {
+  const auto held = lock();
+  const KernelBuild kernel = add_kernel("a", "2026-11-21T00:00:00Z");
+  std::filesystem::remove(store().blob_path(kernel.kernel));
+  EXPECT_THAT(*store().kernels(), IsEmpty());
+}
+
 TEST_F(StoreTest, AnImageThatSomebodyMayBeStartingFromIsKeptForAWhile) {
   const auto held = lock();
   const Manifest image = add_image("moved:latest", "x");

@@ -62,10 +62,25 @@ class StoreTest : public testing::Test {
     return build;
   }
 
+  // A kernel of ours with the options of `config`, named by its digest.
+  KernelBuild add_kernel(const std::string& config, const std::string& created) const {
+    const KernelBuild build{.recipe = {.source = "linux-source-6.1",
+                                       .version = "6.1.0-1",
+                                       .compiler = "gcc",
+                                       .config_sha256 = config,
+                                       .script_sha256 = "s"},
+                            .kernel = add_blob("kernel of " + created),
+                            .release = "6.1.0-gondolin",
+                            .created = created};
+    EXPECT_TRUE(store().put_kernel(build));
+    return build;
+  }
+
   Manifest add_image(const std::string& tag, std::string_view content) const {
     Recipe recipe;
     recipe.suite = tag;
     const Manifest manifest{.base = add_root(recipe, content),
+                            .minimal_kernel = {},
                             .guest = {{"init", "0"}},
                             .initramfs = add_blob("initramfs"),
                             .created = "2026-11-23T22:10:00Z"};

@@ -114,14 +114,15 @@ TEST(QemuCommand, TakesMemoryAndProcessorsFromTheOptions) {
 
 TEST(QemuCommand, TellsAnEmulatedGuestItsClock) {
   EXPECT_EQ(kernel_command_line(machine()),
-            "console=ttyS0 reboot=t panic=-1 quiet no_timer_check tsc=reliable "
+            "console=ttyS0 reboot=t panic=-1 quiet dummy.numdummies=0 no_timer_check tsc=reliable "
             "tsc_early_khz=2500000 lpj=10000000");
 }
 
 TEST(QemuCommand, LeavesAnUnknownClockToTheGuest) {
   auto options = machine();
   options.tsc_khz.reset();
-  EXPECT_EQ(kernel_command_line(options), "console=ttyS0 reboot=t panic=-1 quiet no_timer_check");
+  EXPECT_EQ(kernel_command_line(options),
+            "console=ttyS0 reboot=t panic=-1 quiet dummy.numdummies=0 no_timer_check");
 }
 
 TEST(QemuCommand, DoesNotTellAnEmulatedGuestThatRepMovsbIsFast) {
@@ -131,7 +132,8 @@ TEST(QemuCommand, DoesNotTellAnEmulatedGuestThatRepMovsbIsFast) {
 TEST(QemuCommand, LeavesTheClockToKvm) {
   auto options = machine();
   options.accelerator = Accelerator::kKvm;
-  EXPECT_EQ(kernel_command_line(options), "console=ttyS0 reboot=t panic=-1 quiet");
+  EXPECT_EQ(kernel_command_line(options),
+            "console=ttyS0 reboot=t panic=-1 quiet dummy.numdummies=0");
   auto arguments = qemu_arguments(options);
   EXPECT_EQ(value(arguments, "-machine"), "microvm,accel=kvm");
   EXPECT_EQ(value(arguments, "-cpu"), "host");

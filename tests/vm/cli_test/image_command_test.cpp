@@ -45,5 +45,15 @@ TEST_F(EmptyStore, InterruptedBuildExitsWith130AndLeavesNothingHalfMade) {
   EXPECT_THAT(contents(), testing::IsEmpty());
 }
 
+TEST_F(EmptyStore, InterruptedBuildOfAKernelLeavesNothingHalfMadeEither) {
+  BackgroundCommand build({"env", "GONDOLIN_IMAGE_STORE=" + path_.string(), GONDOLIN_PROGRAM,
+                           "image", "build", "--kernel", "minimal"});
+  build.wait_for_errors("Unpacking the kernel's source");
+  build.kill(SIGINT);
+  EXPECT_EQ(build.wait(), 128 + SIGINT);
+  EXPECT_THAT(contents(), testing::IsEmpty());
+  EXPECT_FALSE(fs::exists(path_ / "kernel-work" / "work"));
+}
+
 }  // namespace
 }  // namespace gondolin::test
