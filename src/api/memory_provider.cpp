@@ -105,10 +105,15 @@ class MemoryProvider::Impl : public std::enable_shared_from_this<Impl> {
     return {std::move(directory), path.substr(slash + 1)};
   }
 
-  void add(const std::string& path, const NodePtr& node) {
+  // Makes what is yet to have a name, and gives it the name last.
+  NodePtr add(const std::string& path, VfsAttributes about, const std::string& content = {}) {
     const Place to = place(path);
     if (to.node()) vfs_fail(EEXIST);
+    NodePtr node = make(about);
+    resize(*node, content.size());
+    node->content = content;
     to.put(node);
+    return node;
   }
 
   void resize(Node& node, std::uint64_t size) {
@@ -250,14 +255,13 @@ std::unique_ptr<VfsFile> MemoryProvider::open(const std::string& path, const Vfs
 std::unique_ptr<VfsFile> MemoryProvider::create(const std::string& path, std::uint32_t permissions,
                                                 const VfsOpen& how) {
   std::lock_guard lock(impl_->mutex);
-  auto node = impl_->make({.type = FileType::kFile, .permissions = permissions});
-  impl_->add(path, node);
+  auto node = impl_->add(path, {.type = FileType::kFile, .permissions = permissions});
   return impl_->open(std::move(node), how);
 }
 
 void MemoryProvider::make_directory(const std::string& path, std::uint32_t permissions) {
   std::lock_guard lock(impl_->mutex);
-  impl_->add(path, impl_->make({.type = FileType::kDirectory, .permissions = permissions}));
+  impl_->add(path, {.type = FileType::kDirectory, .permissions = permissions});
 }
 
 void MemoryProvider::remove_file(const std::string& path) {
@@ -323,10 +327,7 @@ std::string MemoryProvider::read_link(const std::string& path) {
 
 void MemoryProvider::make_link(const std::string& path, const std::string& target) {
   std::lock_guard lock(impl_->mutex);
-  auto node = impl_->make({.type = FileType::kSymlink, .permissions = 0777});
-  impl_->add(path, node);
-  impl_->resize(*node, target.size());
-  node->content = target;
+  impl_->add(path, {.type = FileType::kSymlink, .permissions = 0777}, target);
 }
 
 VfsUsage MemoryProvider::usage() {

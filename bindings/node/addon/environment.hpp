@@ -69,6 +69,8 @@ class Environment {
   Napi::FunctionReference fs_class;
   Napi::FunctionReference reader_class;
   Napi::FunctionReference writer_class;
+  Napi::FunctionReference provider_class;
+  Napi::FunctionReference provider_file_class;
 
  private:
   static void end(void* self);

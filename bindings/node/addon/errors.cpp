@@ -1,6 +1,7 @@
 #include "errors.hpp"
 
 #include <string>
+#include <system_error>
 
 #include "environment.hpp"
 #include "gondolin/error.hpp"
@@ -39,6 +40,8 @@ Napi::Value to_js_error(Napi::Env env, const std::exception_ptr& error) {
     std::rethrow_exception(error);
   } catch (const ApiError& known) {
     return make_error(env, code_name(known.code()), known.what(), known.os_error());
+  } catch (const std::system_error& failed) {
+    return make_error(env, "FAILED", failed.what(), failed.code().value());
   } catch (const std::exception& other) {
     return make_error(env, "FAILED", other.what(), 0);
   }

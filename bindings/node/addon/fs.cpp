@@ -1,48 +1,18 @@
 #include "fs.hpp"
 
-#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "file_values.hpp"
 #include "promise.hpp"
 #include "values.hpp"
 
 namespace gondolin::node {
 namespace {
 
-Napi::Value to_buffer(Napi::Env env, const std::string& bytes) {
-  return Napi::Buffer<char>::Copy(env, bytes.data(), bytes.size());
-}
-
 Napi::Value to_undefined(Napi::Env env, Nothing) {
   return env.Undefined();
-}
-
-const char* type_name(FileType type) {
-  switch (type) {
-    case FileType::kFile:
-      return "file";
-    case FileType::kDirectory:
-      return "directory";
-    case FileType::kSymlink:
-      return "symlink";
-    case FileType::kOther:
-      return "other";
-  }
-  return "other";
-}
-
-Napi::Value to_js_info(Napi::Env env, const FileInfo& info) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("type", type_name(info.type));
-  object.Set("permissions", Napi::Number::New(env, info.permissions));
-  object.Set("uid", Napi::Number::New(env, info.uid));
-  object.Set("gid", Napi::Number::New(env, info.gid));
-  object.Set("size", Napi::Number::New(env, static_cast<double>(info.size)));
-  const std::chrono::duration<double, std::milli> modified = info.modified.time_since_epoch();
-  object.Set("modifiedMs", Napi::Number::New(env, modified.count()));
-  return object;
 }
 
 Napi::Value to_js_names(Napi::Env env, const std::vector<FileEntry>& entries) {

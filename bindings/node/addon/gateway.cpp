@@ -6,20 +6,9 @@
 #include "gondolin/gateway.hpp"
 #include "ingress_options.hpp"
 #include "promise.hpp"
-#include "routes.hpp"
 #include "values.hpp"
 
 namespace gondolin::node {
-
-namespace {
-
-// What make() hands to the constructor.
-struct NewGateway {
-  std::shared_ptr<GatewayHandle> handle;
-  std::vector<FunctionId> functions;
-};
-
-}  // namespace
 
 void GatewayObject::define(Napi::Env env) {
   Napi::Function definition = DefineClass(
@@ -27,18 +16,10 @@ void GatewayObject::define(Napi::Env env) {
       {InstanceAccessor<&GatewayObject::host>("host"),
        InstanceAccessor<&GatewayObject::port>("port"), InstanceAccessor<&GatewayObject::url>("url"),
        InstanceAccessor<&GatewayObject::bind_warning>("bindWarning"),
-       InstanceMethod<&GatewayObject::routes>("routes"),
-       InstanceMethod<&GatewayObject::set_routes>("setRoutes"),
-       InstanceMethod<&GatewayObject::close>("close")});
+       InstanceMethod("routes", &GatewayObject::routes),
+       InstanceMethod("setRoutes", &GatewayObject::set_routes),
+       InstanceMethod("close", &GatewayObject::close)});
   Environment::of(env).gateway_class = Napi::Persistent(definition);
-}
-
-Napi::Value GatewayObject::make(Napi::Env env, std::shared_ptr<GatewayHandle> handle,
-                                std::vector<FunctionId> functions) {
-  Environment& environment = Environment::of(env);
-  environment.opened(handle);
-  NewGateway parts{std::move(handle), std::move(functions)};
-  return environment.gateway_class.New({Napi::External<NewGateway>::New(env, &parts)});
 }
 
 Napi::Promise GatewayObject::open(Napi::Env env, std::function<Ingress()> work,
@@ -46,59 +27,25 @@ Napi::Promise GatewayObject::open(Napi::Env env, std::function<Ingress()> work,
   return promise_of<std::shared_ptr<GatewayHandle>>(
       env, [work = std::move(work)] { return std::make_shared<GatewayHandle>(work()); },
       [functions](Napi::Env js, std::shared_ptr<GatewayHandle> handle) {
-        return make(js, std::move(handle), functions);
+        return make(Environment::of(js).gateway_class, js, std::move(handle), functions);
       },
       [functions](Napi::Env js) { Environment::of(js).forget(functions); });
 }
 
-GatewayObject::GatewayObject(const Napi::CallbackInfo& info)
-    : Napi::ObjectWrap<GatewayObject>(info), pool_(Environment::of(info.Env()).pool()) {
-  NewGateway& parts = *info[0].As<Napi::External<NewGateway>>().Data();
-  handle_ = std::move(parts.handle);
-  functions_ = std::move(parts.functions);
-}
-
-GatewayObject::~GatewayObject() {
-  pool_->dispose(std::move(handle_));
-}
-
 Napi::Value GatewayObject::host(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), handle_->ingress().host());
+  return Napi::String::New(info.Env(), handle()->ingress().host());
 }
 
 Napi::Value GatewayObject::port(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), handle_->ingress().port());
+  return Napi::Number::New(info.Env(), handle()->ingress().port());
 }
 
 Napi::Value GatewayObject::url(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), handle_->ingress().url());
+  return Napi::String::New(info.Env(), handle()->ingress().url());
 }
 
 Napi::Value GatewayObject::bind_warning(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), handle_->ingress().bind_warning());
-}
-
-Napi::Value GatewayObject::routes(const Napi::CallbackInfo& info) {
-  return promise_of<std::vector<IngressRoute>>(
-      info.Env(), [handle = handle_] { return handle->ingress().routes(); }, to_js_routes);
-}
-
-Napi::Value GatewayObject::set_routes(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    return promise_of(info.Env(), [handle = handle_, routes = read_routes(info[0])] {
-      handle->ingress().set_routes(routes);
-    });
-  });
-}
-
-Napi::Value GatewayObject::close(const Napi::CallbackInfo& info) {
-  return promise_of(
-      info.Env(), [handle = handle_] { handle->close(); },
-      [handle = handle_, functions = functions_](Napi::Env env) {
-        Environment& environment = Environment::of(env);
-        environment.closed(handle);
-        environment.forget(functions);
-      });
+  return Napi::String::New(info.Env(), handle()->ingress().bind_warning());
 }
 
 Napi::Value open_gateway_js(const Napi::CallbackInfo& info) {

@@ -10,6 +10,7 @@
 
 #include "environment.hpp"
 #include "gondolin/ingress.hpp"
+#include "open_object.hpp"
 
 namespace gondolin::node {
 
@@ -18,14 +19,16 @@ class GatewayHandle final : public Closable {
  public:
   explicit GatewayHandle(Ingress ingress) : ingress_(std::move(ingress)) {}
 
-  [[nodiscard]] Ingress& ingress() { return ingress_; }
+  [[nodiscard]] const Ingress& ingress() const { return ingress_; }
+  [[nodiscard]] std::vector<IngressRoute> routes() const { return ingress_.routes(); }
+  void set_routes(const std::vector<IngressRoute>& routes) { ingress_.set_routes(routes); }
   void close() override { ingress_.close(); }
 
  private:
   Ingress ingress_;
 };
 
-class GatewayObject final : public Napi::ObjectWrap<GatewayObject> {
+class GatewayObject final : public OpenObject<GatewayObject, GatewayHandle> {
  public:
   // Defines the class, for open().
   static void define(Napi::Env env);
@@ -34,24 +37,13 @@ class GatewayObject final : public Napi::ObjectWrap<GatewayObject> {
   [[nodiscard]] static Napi::Promise open(Napi::Env env, std::function<Ingress()> work,
                                           std::vector<FunctionId> functions);
 
-  explicit GatewayObject(const Napi::CallbackInfo& info);
-  ~GatewayObject() override;
+  using OpenObject::OpenObject;
 
  private:
-  static Napi::Value make(Napi::Env env, std::shared_ptr<GatewayHandle> handle,
-                          std::vector<FunctionId> functions);
-
   Napi::Value host(const Napi::CallbackInfo& info);
   Napi::Value port(const Napi::CallbackInfo& info);
   Napi::Value url(const Napi::CallbackInfo& info);
   Napi::Value bind_warning(const Napi::CallbackInfo& info);
-  Napi::Value routes(const Napi::CallbackInfo& info);
-  Napi::Value set_routes(const Napi::CallbackInfo& info);
-  Napi::Value close(const Napi::CallbackInfo& info);
-
-  std::shared_ptr<WorkPool> pool_;
-  std::shared_ptr<GatewayHandle> handle_;
-  std::vector<FunctionId> functions_;
 };
 
 // openGateway(options): a promise of a NativeGateway.

@@ -15,7 +15,9 @@
 #include "fs.hpp"
 #include "gateway.hpp"
 #include "hooks.hpp"
+#include "js_provider.hpp"
 #include "process.hpp"
+#include "provider.hpp"
 #include "vm.hpp"
 
 namespace gondolin::node {
@@ -35,7 +37,10 @@ Napi::Object load(Napi::Env env, Napi::Object exports) {
   VmObject::define(env);
   ProcessObject::define(env);
   FsObject::define(env);
+  ProviderObject::define(env);
   export_replies(env, exports);
+  export_vfs_replies(env, exports);
+  export_providers(env, exports);
   export_cancellation(env, exports);
   exports.Set("initialize", Napi::Function::New(env, initialize));
   exports.Set("openGateway", Napi::Function::New(env, open_gateway_js));

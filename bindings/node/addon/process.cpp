@@ -3,16 +3,13 @@
 #include <string>
 #include <utility>
 
+#include "file_values.hpp"
 #include "gondolin/error.hpp"
 #include "promise.hpp"
 #include "values.hpp"
 
 namespace gondolin::node {
 namespace {
-
-Napi::Value to_buffer(Napi::Env env, const std::string& bytes) {
-  return Napi::Buffer<char>::Copy(env, bytes.data(), bytes.size());
-}
 
 std::size_t read_max(const Napi::CallbackInfo& info) {
   return info[0].As<Napi::Number>().Uint32Value();

@@ -77,6 +77,13 @@ std::optional<std::int64_t> Properties::integer(const char* name, std::int64_t l
   return static_cast<std::int64_t>(number);
 }
 
+std::optional<double> Properties::number(const char* name) const {
+  Napi::Value value = find(name);
+  if (value.IsEmpty()) return std::nullopt;
+  if (!value.IsNumber()) invalid(name, "a number");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
 std::vector<std::string> Properties::texts(const char* name) const {
   std::vector<std::string> texts;
   std::optional<Napi::Array> found = array(name);

@@ -34,6 +34,7 @@ class Properties {
   [[nodiscard]] std::optional<bool> flag(const char* name) const;
   [[nodiscard]] std::optional<std::int64_t> integer(const char* name, std::int64_t low,
                                                     std::int64_t high) const;
+  [[nodiscard]] std::optional<double> number(const char* name) const;
   [[nodiscard]] std::vector<std::string> texts(const char* name) const;
   [[nodiscard]] std::optional<Napi::Function> function(const char* name) const;
   [[nodiscard]] std::optional<Napi::Object> object(const char* name) const;

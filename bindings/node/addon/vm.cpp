@@ -18,12 +18,6 @@
 namespace gondolin::node {
 namespace {
 
-// What make() hands to the constructor.
-struct NewVm {
-  std::shared_ptr<VmHandle> handle;
-  std::vector<FunctionId> functions;
-};
-
 const char* event_name(VmEvent::Kind kind) {
   switch (kind) {
     case VmEvent::Kind::kEmulation:
@@ -89,39 +83,20 @@ VmOptions keep_vm_options(KeptFunctions& kept, Napi::Object object) {
   return options;
 }
 
-// A directory of this machine, and where it is to be in the guest.
-struct HostMount {
-  std::string path;
-  std::string directory;
-  VfsAccess access = VfsAccess::kReadWrite;
-};
-
-std::vector<HostMount> read_mounts(Napi::Object options) {
-  std::vector<HostMount> mounts;
-  const std::optional<Napi::Array> array = Properties(options).array("mounts");
-  for (std::uint32_t i = 0; array && i < array->Length(); ++i) {
-    const Properties mount(array->Get(i).As<Napi::Object>());
-    mounts.push_back({.path = mount.text("path").value_or(""),
-                      .directory = mount.text("directory").value_or(""),
-                      .access = mount.flag("readOnly").value_or(false) ? VfsAccess::kReadOnly
-                                                                       : VfsAccess::kReadWrite});
-  }
-  return mounts;
+void abandon(const JsProviders& providers) {
+  for (const auto& provider : providers)
+    provider->abandon();
 }
 
 // Blocks; builds the default image where there is none.
-std::shared_ptr<VmHandle> start_vm(VmOptions options, const std::vector<HostMount>& mounts,
+std::shared_ptr<VmHandle> start_vm(VmOptions options, const NewMounts& mounts,
                                    const std::stop_token& stop) {
   options.cancel = stop;
-  for (const HostMount& mount : mounts) {
-    options.mounts.push_back(
-        {.path = mount.path,
-         .provider = std::make_shared<HostDirectory>(mount.directory, mount.access),
-         .access = mount.access});
-  }
+  const std::stop_callback stopped(stop, [&mounts] { abandon(mounts.js_providers); });
+  options.mounts = open_mounts(mounts.mounts);
   ImageStore store(options.image_store);
   store.ensure(options.image, {}, [&stop] { return stop.stop_requested(); });
-  return std::make_shared<VmHandle>(Vm::create(std::move(options)));
+  return std::make_shared<VmHandle>(Vm::create(std::move(options)), mounts.js_providers);
 }
 
 Napi::Value to_js_port(Napi::Env env, const ListeningPort& port) {
@@ -148,18 +123,24 @@ Napi::Value create_vm(const Napi::CallbackInfo& info) {
     Napi::Env env = info.Env();
     KeptFunctions kept(Environment::of(env));
     VmOptions options = keep_vm_options(kept, info[0].As<Napi::Object>());
+    NewMounts mounts = keep_mounts(kept, info[0].As<Napi::Object>());
     const std::vector<FunctionId> functions = kept.take();
     return promise_of<std::shared_ptr<VmHandle>>(
         env,
-        [options = std::move(options), mounts = read_mounts(info[0].As<Napi::Object>()),
+        [options = std::move(options), mounts = std::move(mounts),
          source = stop_source_of(info[1])] {
           return start_vm(options, mounts, source->get_token());
         },
         [functions](Napi::Env js, std::shared_ptr<VmHandle> handle) {
-          return VmObject::make(js, std::move(handle), functions);
+          return VmObject::make(Environment::of(js).vm_class, js, std::move(handle), functions);
         },
         [functions](Napi::Env js) { Environment::of(js).forget(functions); });
   });
+}
+
+void VmHandle::close() {
+  abandon(providers_);
+  vm_.close();
 }
 
 void VmObject::define(Napi::Env env) {
@@ -169,33 +150,14 @@ void VmObject::define(Napi::Env env) {
                    InstanceMethod<&VmObject::listening_ports>("listeningPorts"),
                    InstanceMethod<&VmObject::wait_for_port>("waitForPort"),
                    InstanceMethod<&VmObject::enable_ingress>("enableIngress"),
-                   InstanceMethod<&VmObject::routes>("routes"),
-                   InstanceMethod<&VmObject::set_routes>("setRoutes"),
-                   InstanceMethod<&VmObject::close>("close")});
+                   InstanceMethod("routes", &VmObject::routes),
+                   InstanceMethod("setRoutes", &VmObject::set_routes),
+                   InstanceMethod("close", &VmObject::close)});
   Environment::of(env).vm_class = Napi::Persistent(definition);
 }
 
-Napi::Value VmObject::make(Napi::Env env, std::shared_ptr<VmHandle> handle,
-                           std::vector<FunctionId> functions) {
-  Environment& environment = Environment::of(env);
-  environment.opened(handle);
-  NewVm parts{std::move(handle), std::move(functions)};
-  return environment.vm_class.New({Napi::External<NewVm>::New(env, &parts)});
-}
-
-VmObject::VmObject(const Napi::CallbackInfo& info)
-    : Napi::ObjectWrap<VmObject>(info), pool_(Environment::of(info.Env()).pool()) {
-  NewVm& parts = *info[0].As<Napi::External<NewVm>>().Data();
-  handle_ = std::move(parts.handle);
-  functions_ = std::move(parts.functions);
-}
-
-VmObject::~VmObject() {
-  pool_->dispose(std::move(handle_));
-}
-
 Napi::Value VmObject::fs(const Napi::CallbackInfo& info) {
-  return FsObject::make(info.Env(), handle_->vm().fs());
+  return FsObject::make(info.Env(), handle()->vm().fs());
 }
 
 Napi::Value VmObject::exec(const Napi::CallbackInfo& info) {
@@ -204,24 +166,24 @@ Napi::Value VmObject::exec(const Napi::CallbackInfo& info) {
     Settler<Process> settler(info.Env(), [](Napi::Env env, Process process) {
       return ProcessObject::make(env, std::make_shared<Process>(std::move(process)));
     });
-    handle_->vm().async_exec(std::move(options), completion(settler, handle_));
+    handle()->vm().async_exec(std::move(options), completion(settler, handle()));
     return settler.promise();
   });
 }
 
 Napi::Value VmObject::listening_ports(const Napi::CallbackInfo& info) {
   Settler<std::vector<ListeningPort>> settler(info.Env(), to_js_ports);
-  handle_->vm().async_listening_ports(completion(settler, handle_));
+  handle()->vm().async_listening_ports(completion(settler, handle()));
   return settler.promise();
 }
 
 Napi::Value VmObject::wait_for_port(const Napi::CallbackInfo& info) {
   Settler<ListeningPort> settler(info.Env(), to_js_port);
   auto source = stop_source_of(info[2]);
-  handle_->vm().async_wait_for_port(
+  handle()->vm().async_wait_for_port(
       static_cast<std::uint16_t>(info[0].As<Napi::Number>().Uint32Value()),
       std::chrono::milliseconds(info[1].As<Napi::Number>().Int64Value()), source->get_token(),
-      completion(settler, handle_));
+      completion(settler, handle()));
   return settler.promise();
 }
 
@@ -231,34 +193,11 @@ Napi::Value VmObject::enable_ingress(const Napi::CallbackInfo& info) {
     IngressOptions options = keep_ingress_options(kept, info[0].As<Napi::Object>());
     return GatewayObject::open(
         info.Env(),
-        [handle = handle_, options = std::move(options)] {
+        [handle = handle(), options = std::move(options)] {
           return handle->vm().enable_ingress(options);
         },
         kept.take());
   });
-}
-
-Napi::Value VmObject::routes(const Napi::CallbackInfo& info) {
-  return promise_of<std::vector<IngressRoute>>(
-      info.Env(), [handle = handle_] { return handle->vm().ingress_routes(); }, to_js_routes);
-}
-
-Napi::Value VmObject::set_routes(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    return promise_of(info.Env(), [handle = handle_, routes = read_routes(info[0])] {
-      handle->vm().set_ingress_routes(routes);
-    });
-  });
-}
-
-Napi::Value VmObject::close(const Napi::CallbackInfo& info) {
-  return promise_of(
-      info.Env(), [handle = handle_] { handle->close(); },
-      [handle = handle_, functions = functions_](Napi::Env env) {
-        Environment& environment = Environment::of(env);
-        environment.closed(handle);
-        environment.forget(functions);
-      });
 }
 
 }  // namespace gondolin::node

@@ -9,32 +9,32 @@
 
 #include "environment.hpp"
 #include "gondolin/vm.hpp"
+#include "mounts.hpp"
+#include "open_object.hpp"
 
 namespace gondolin::node {
 
 // The VM itself; outlives its JavaScript object while it is open.
 class VmHandle final : public Closable {
  public:
-  explicit VmHandle(Vm vm) : vm_(std::move(vm)) {}
+  VmHandle(Vm vm, JsProviders providers) : vm_(std::move(vm)), providers_(std::move(providers)) {}
 
   [[nodiscard]] Vm& vm() { return vm_; }
-  void close() override { vm_.close(); }
+  [[nodiscard]] std::vector<IngressRoute> routes() const { return vm_.ingress_routes(); }
+  void set_routes(const std::vector<IngressRoute>& routes) { vm_.set_ingress_routes(routes); }
+  // Nothing waits for JavaScript any more, neither here nor when this is destroyed.
+  void close() override;
 
  private:
   Vm vm_;
+  JsProviders providers_;
 };
 
-class VmObject final : public Napi::ObjectWrap<VmObject> {
+class VmObject final : public OpenObject<VmObject, VmHandle> {
  public:
   // Defines the class, for make().
   static void define(Napi::Env env);
-  // The object of a VM that has just started, and `functions` that its library side
-  // calls, which are forgotten once it is closed.
-  [[nodiscard]] static Napi::Value make(Napi::Env env, std::shared_ptr<VmHandle> handle,
-                                        std::vector<FunctionId> functions);
-
-  explicit VmObject(const Napi::CallbackInfo& info);
-  ~VmObject() override;
+  using OpenObject::OpenObject;
 
  private:
   // fs(): a NativeFs.
@@ -46,13 +46,6 @@ class VmObject final : public Napi::ObjectWrap<VmObject> {
   Napi::Value wait_for_port(const Napi::CallbackInfo& info);
   // enableIngress(options): a promise of a NativeGateway.
   Napi::Value enable_ingress(const Napi::CallbackInfo& info);
-  Napi::Value routes(const Napi::CallbackInfo& info);
-  Napi::Value set_routes(const Napi::CallbackInfo& info);
-  Napi::Value close(const Napi::CallbackInfo& info);
-
-  std::shared_ptr<WorkPool> pool_;
-  std::shared_ptr<VmHandle> handle_;
-  std::vector<FunctionId> functions_;
 };
 
 // createVm(options, cancellation): a promise of a NativeVm.

@@ -22,9 +22,18 @@ export type {
   IngressHookResponse, IngressHookResponsePatch, IngressRoute, IngressRoutesEvent,
   ListenersError,
 } from './ingress.js';
-export { ReadonlyProvider, RealFSProvider, type VmVfsOptions } from './mounts.js';
+export { type VmVfsOptions } from './mounts.js';
+export {
+  MemoryProvider, ReadonlyProvider, RealFSProvider, type MemoryProviderOptions,
+} from './providers.js';
 export { type ExecOutputMode, type OutputChunk } from './output.js';
 export { type StdinSource } from './stdin.js';
+export { type VfsHookContext, type VfsHooks } from './vfs-calls.js';
+export {
+  ERRNO, isWriteFlag, normalizeVfsPath, ReadonlyVirtualProvider, VirtualProviderClass,
+  type VfsStatfs, type VirtualEntry, type VirtualFileHandle, type VirtualProvider,
+  type VirtualStats,
+} from './vfs.js';
 export {
   VM, type ListeningPort, type SandboxOptions, type ShellOptions, type VmEvent, type VMOptions,
 } from './vm.js';

@@ -104,6 +104,79 @@ export interface NativeFs {
   remove(path: string, options: object): Promise<void>;
 }
 
+export interface NativeFileEntry {
+  name: string;
+  type: NativeFileInfo['type'];
+}
+
+export interface NativeOpen {
+  read: boolean;
+  write: boolean;
+  truncate: boolean;
+  append: boolean;
+}
+
+export interface NativeChanges {
+  permissions?: number;
+  uid?: number;
+  gid?: number;
+  size?: number;
+  modifiedMs?: number;
+}
+
+/** At once from a memory provider, as a promise from a directory of this machine. */
+type Answer<T> = T | Promise<T>;
+
+export interface NativeProviderFile {
+  attributes(): Answer<NativeFileInfo>;
+  /** Shorter than `length` only at the end. */
+  read(offset: number, length: number): Answer<Buffer>;
+  write(offset: number, bytes: Uint8Array): Answer<number>;
+  truncate(size: number): Answer<void>;
+  sync(): Answer<void>;
+  close(): void;
+}
+
+/** A file system of the library's. */
+export interface NativeProvider {
+  attributes(path: string): Answer<NativeFileInfo>;
+  list(path: string): Answer<NativeFileEntry[]>;
+  open(path: string, how: NativeOpen): Answer<NativeProviderFile>;
+  create(path: string, permissions: number, how: NativeOpen): Answer<NativeProviderFile>;
+  makeDirectory(path: string, permissions: number): Answer<void>;
+  removeFile(path: string): Answer<void>;
+  removeDirectory(path: string): Answer<void>;
+  rename(from: string, to: string, mode: NativeRename): Answer<void>;
+  change(path: string, changes: NativeChanges): Answer<void>;
+  readLink(path: string): Answer<string>;
+  makeLink(path: string, target: string): Answer<void>;
+  usage(): Answer<NativeUsage>;
+}
+
+export type NativeRename = 'replace' | 'no-replace' | 'exchange';
+
+export interface NativeUsage {
+  totalBytes: number;
+  freeBytes: number;
+}
+
+/** An open call of a mount's; to be handed to vfsAnswer or vfsFail, once. */
+export interface NativeVfsReply {
+  readonly vfsReply: unique symbol;
+}
+
+/** Calls a provider of this program. */
+export type NativeVfsCall = (operation: string, args: never[], reply: NativeVfsReply) => void;
+
+/** What is at a path of the guest: one of the last three. */
+export interface NativeMount {
+  path: string;
+  readOnly: boolean;
+  provider?: NativeProvider;
+  directory?: string;
+  call?: NativeVfsCall;
+}
+
 /** What ends a call in progress. */
 export interface NativeCancellation {
   readonly cancellation: unique symbol;
@@ -131,6 +204,11 @@ export interface NativeModule {
   replyAnswer(reply: NativeReply, value: unknown): void;
   replyFail(reply: NativeReply, message: string): void;
   replyBlock(reply: NativeReply, blocked: object): void;
+  vfsAnswer(reply: NativeVfsReply, value: unknown): void;
+  /** With the errno, or where that is 0 with a message for the debug log. */
+  vfsFail(reply: NativeVfsReply, errno: number, message: string): void;
+  memoryProvider(maxBytes: number, maxFiles: number): NativeProvider;
+  hostDirectory(path: string): Promise<NativeProvider>;
 }
 
 /** The directory with what the package carries for this machine. */

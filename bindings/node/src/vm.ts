@@ -10,7 +10,7 @@ import {
   nativeIngressOptions, type EnableIngressOptions, type IngressAccess, type IngressRoute,
 } from './ingress.js';
 import { cancellable, native, prebuilt, type NativeGateway, type NativeVm } from './native.js';
-import { nativeMounts, type VmVfsOptions } from './mounts.js';
+import { Mounts, type VmVfsOptions } from './mounts.js';
 import { checkNames, invalid } from './options.js';
 
 /** What happened to a VM that its user may want to hear of. */
@@ -63,7 +63,7 @@ export interface VMOptions extends DebugSettings {
   accelerator?: 'auto' | 'kvm' | 'tcg';
   /** Whether to copy a guest that was booted before, the default, or to boot. */
   startFrom?: 'template' | 'boot';
-  /** Directories of this machine in the guest. */
+  /** Directories in the guest that this program serves. */
   vfs?: VmVfsOptions;
   /** Variables for every program. */
   env?: EnvInput;
@@ -114,7 +114,7 @@ function memoryMib(memory: string | number | undefined): number | undefined {
   return Number(parts[1]) * scale;
 }
 
-function nativeOptions(options: VMOptions): object {
+function nativeOptions(options: VMOptions, mounts: Mounts): object {
   for (const name of Object.keys(options)) {
     if (networkNames.has(name)) {
       throw invalid(`'${name}' is not supported: the guest has no network, but ingress`);
@@ -131,7 +131,7 @@ function nativeOptions(options: VMOptions): object {
     cpus: options.cpus ?? sandbox.cpus,
     accelerator: options.accelerator,
     startFrom: options.startFrom,
-    mounts: nativeMounts(options.vfs),
+    mounts: mounts.native,
     guestDirectory: process.env['GONDOLIN_GUEST_DIR'] ?? `${prebuilt}guest`,
     onEvent: onEvent && ((kind: VmEvent['kind'], message: string) => onEvent({ kind, message })),
     ...nativeDebug({ ...options, ...(debug === undefined ? {} : { debug }) }),
@@ -183,6 +183,7 @@ export class VM implements AsyncDisposable {
   readonly fs: VmFs;
   readonly #options: VMOptions;
   readonly #native: object;
+  readonly #mounts: Mounts;
   readonly #closing = new AbortController();
   readonly #gateways = new Set<NativeGateway>();
   #starting: Promise<NativeVm> | undefined;
@@ -191,7 +192,8 @@ export class VM implements AsyncDisposable {
 
   private constructor(options: VMOptions) {
     this.#options = options;
-    this.#native = nativeOptions(options);
+    this.#mounts = new Mounts(options.vfs);
+    this.#native = nativeOptions(options, this.#mounts);
     this.label = options.sessionLabel;
     this.fs = new VmFs(async () => (await this.#running()).fs());
   }
@@ -238,6 +240,7 @@ export class VM implements AsyncDisposable {
     this.#closing.abort();
     const vm = await this.#starting?.catch(() => undefined);
     await vm?.close();
+    this.#mounts.end();
     await Promise.all([...this.#gateways].map((gateway) => this.#closeGateway(gateway)));
   }
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Checks that programs carry the hardening that docs/security.md promises.
 
-    check.py --commands compile_commands.json --sources PREFIX [--static] ELF...
+    check.py --commands compile_commands.json --sources PREFIX [--static | --library] [--beside] ELF...
 
 Of each ELF file, read with readelf: position independent, all relocations done before main and
-read-only from then on, no executable stack, no writable code, no search path of libraries. What
+read-only from then on, no executable stack, no writable code, no search path of libraries, or
+with --beside none but the directory that the file is in. What
 leaves no sure trace in a file (a static one holds libc's own checks too) is read from the commands
 that compiled every source below PREFIX.
 """
@@ -31,21 +32,27 @@ def segment_flags(headers, name):
     return [flags.replace(" ", "") for flags in re.findall(pattern, headers, re.M)]
 
 
-def faults_of_file(path, static):
+def search_paths(dynamic):
+    return re.findall(r"\((?:RPATH|RUNPATH)\).*\[(.*)\]", dynamic)
+
+
+def faults_of_file(path, options):
     kind, headers, dynamic = (readelf(path, o) for o in ("--file-header", "--program-headers", "--dynamic"))
     symbols = readelf(path, "--dyn-syms")
     loads, stack = segment_flags(headers, "LOAD"), segment_flags(headers, "GNU_STACK")
     checks = {
-        "is not position independent": re.search(r"Type:\s+DYN", kind) and "PIE" in dynamic,
+        "is not position independent":
+            re.search(r"Type:\s+DYN", kind) and (options.library or "PIE" in dynamic),
         "has no read-only relocations": segment_flags(headers, "GNU_RELRO"),
         "binds symbols lazily": "NOW" in dynamic,
         "has an executable stack": stack and "E" not in stack[0],
         "has segments that are writable and executable":
             loads and not any("W" in flags and "E" in flags for flags in loads),
         "has relocations in its code": "TEXTREL" not in dynamic,
-        "looks for libraries in a path of its own": not re.search(r"RPATH|RUNPATH", dynamic),
+        "looks for libraries in a path of its own":
+            search_paths(dynamic) == (["$ORIGIN"] if options.beside else []),
     }
-    if static:
+    if options.static:
         checks["needs a program interpreter"] = "INTERP" not in headers
     else:
         checks["has no stack protector"] = "__stack_chk_fail" in symbols
@@ -78,13 +85,16 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--commands", required=True)
     parser.add_argument("--sources", required=True)
-    parser.add_argument("--static", action="store_true")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--static", action="store_true")
+    kind.add_argument("--library", action="store_true")
+    parser.add_argument("--beside", action="store_true")
     parser.add_argument("programs", nargs="+")
     options = parser.parse_args()
     faults = faults_of_commands(options.commands, options.sources)
     for program in options.programs:
-        faults += faults_of_file(program, options.static)
-    print("\n".join(faults) or f"{len(options.programs)} programs are as they should be")
+        faults += faults_of_file(program, options)
+    print("\n".join(faults) or f"{len(options.programs)} files are as they should be")
     return 1 if faults else 0
 
 
