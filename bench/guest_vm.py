@@ -2,7 +2,8 @@
 
 The card is QEMU's user network (slirp) with ports of the host forwarded to the guest: what
 is compared with our gateway, in the very same guest. It comes in by a wrapper around QEMU
-that GONDOLIN_QEMU names, and its driver from the guest kernel's own Debian package.
+that GONDOLIN_QEMU names, and its driver from the guest kernel's own Debian package: such
+a guest has Debian's kernel, for ours has no driver of a card.
 """
 
 import io
@@ -18,6 +19,7 @@ from measure import ALL_CORES, BUILD, Process, come_first, free_port
 GONDOLIN = BUILD / "bin" / "gondolin"
 AGENT = Path(__file__).with_name("guest_agent.py")
 GUEST_ADDRESS = "10.0.2.15"  # what slirp forwards to
+STOCK = "bench-stock"
 DRIVER = ["failover", "net_failover", "virtio_net"]  # in the order to load them
 
 
@@ -53,6 +55,9 @@ class GuestVm(Process):
         environment = dict(os.environ)
         words = ["--no-template"] if card else []  # templates know nothing of the card
         if card:
+            subprocess.run([GONDOLIN, "image", "build", "--kernel", "stock", "--tag", STOCK],
+                           check=True, stdout=subprocess.DEVNULL)
+            words += ["--image", STOCK]
             environment |= {"GONDOLIN_QEMU": str(card.qemu), "GONDOLIN_CONFINE": "off"}
             files = {**files, **{f"{name}.ko": file for name, file in card.driver(self.kernel()).items()}}
         super().__init__([GONDOLIN, "exec", *words, "--listen", "127.0.0.1:0", "--",
@@ -74,7 +79,7 @@ class GuestVm(Process):
 
     @staticmethod
     def kernel():
-        image = subprocess.run([GONDOLIN, "image", "inspect"], check=True, capture_output=True)
+        image = subprocess.run([GONDOLIN, "image", "inspect", STOCK], check=True, capture_output=True)
         return json.loads(image.stdout)["base"]["kernel_release"]
 
     def gateway_port(self):

@@ -1,25 +1,33 @@
-"""Suite `start`: from a command to its end in a new VM, from a template and booted.
+"""Suite `start`: from a command to its end in a new VM, from a template and booted, with
+our kernel and with Debian's.
 
-The floor is QEMU alone: the same program, machine and kernel, which is told to start an
-init that does not exist and so ends itself at the moment it would run one.
+The floor is QEMU alone: from a template, the same command restores the same template until
+a process in the guest has said its first byte; booted, the same machine and kernel run up to
+the moment they would start an init.
 """
 
 import os
+import re
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
+import bare_qemu
 import chart
 from measure import BUILD, Process
 from report import Report
 
 GONDOLIN = BUILD / "bin" / "gondolin"
-TEMPLATE, COLD, FLOOR = "template", "cold boot", "bare QEMU"
-FLAGS = {TEMPLATE: [], COLD: ["--no-template"]}
+KERNELS = ("minimal", "stock")
+FLAGS = {"": [], " boot": ["--no-template"]}
+WAYS = {kernel + way: ["--image", f"bench-{kernel}", *flags]
+        for way, flags in FLAGS.items() for kernel in KERNELS}
+FLOOR = "bare QEMU"
+NAMES = [*WAYS, FLOOR]
 SERVE = ("echo '/ :8000' > /etc/gondolin/listeners; cd /srv; "
          "exec python -m http.server 8000 --bind 127.0.0.1")
-NO_INIT = " rdinit=/none root=/dev/none"
 
 
 def quiet(command, **options):
@@ -38,19 +46,19 @@ def succeed(command):
         raise SystemExit(f"failed: {' '.join(map(str, command))}")
 
 
-def exec_true(start):
-    succeed([GONDOLIN, "exec", *FLAGS[start], "--", "true"])
+def exec_true(way):
+    succeed([GONDOLIN, "exec", *WAYS[way], "--", "true"])
 
 
-def ten_at_once(start):
-    running = [quiet([GONDOLIN, "exec", *FLAGS[start], "--", "true"]) for _ in range(10)]
+def ten_at_once(way):
+    running = [quiet([GONDOLIN, "exec", *WAYS[way], "--", "true"]) for _ in range(10)]
     if any([vm.wait() for vm in running]):
         raise SystemExit("one of ten VMs failed")
 
 
-def first_page(start):
+def first_page(way):
     """A VM with its gateway, until python in it has answered 200."""
-    vm = subprocess.Popen([GONDOLIN, "exec", *FLAGS[start], "--listen", "--", "sh", "-c", SERVE],
+    vm = subprocess.Popen([GONDOLIN, "exec", *WAYS[way], "--listen", "--", "sh", "-c", SERVE],
                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True)
     try:
@@ -64,70 +72,95 @@ def first_page(start):
         vm.wait()
 
 
+def moments(way):
+    """Milliseconds from QEMU's start until the guest runs (0 when it was booted) and until it
+    is ready, as the debug log has them."""
+    log = subprocess.run([GONDOLIN, "exec", *WAYS[way], "--", "true"], capture_output=True, text=True,
+                         check=True, env={**os.environ, "GONDOLIN_DEBUG": "protocol"}).stderr
+    at = {text: int(when) for when, text in re.findall(r"vm: (\d+) ms: (.*)", log)}
+    begun = next(when for text, when in at.items() if text.startswith("started QEMU"))
+    return at.get("goes on from its template", begun) - begun, at["ready"] - begun
+
+
 class IdleVm:
     """A VM in which nothing happens, and the QEMU process under it."""
 
-    def __init__(self, start):
-        self.process = Process([GONDOLIN, "exec", *FLAGS[start], "--memory", "512", "--",
+    def __init__(self, way, *options):
+        self.process = Process([GONDOLIN, "exec", *WAYS[way], *options, "--",
                                 "sh", "-c", "echo ready; exec sleep 1000"], core="0,1",
                                stdout=subprocess.PIPE)
         if self.process.child.stdout.readline() != b"ready\n":
             raise SystemExit(f"the VM did not start: see {self.process.log.name}")
-        self.qemu = next(pid for pid in self.process.pids() if self.arguments(pid)[0].find("qemu") >= 0)
-
-    @staticmethod
-    def arguments(pid):
-        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+        self.qemu = next(pid for pid in self.process.pids()
+                         if "qemu" in bare_qemu.arguments(pid)[0])
 
     def private_mib(self):
         lines = Path(f"/proc/{self.qemu}/smaps_rollup").read_text().splitlines()
         return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
-    def bare_command(self):
-        """Its QEMU's machine and kernel, without devices and without an init."""
-        words = self.arguments(self.qemu)
-        value = {option: words[words.index(option) + 1]
-                 for option in ("-machine", "-cpu", "-m", "-smp", "-kernel", "-initrd", "-append")}
-        value["-machine"] = ",".join(value["-machine"].split(",")[:2])
-        value["-append"] += NO_INIT
-        return [words[0], "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-                *(word for pair in value.items() for word in pair)]
+    def stop(self):
+        self.process.stop()
 
 
-def idle_vms():
-    """Private memory of an idle VM of either kind, and the command that is the floor."""
-    private, bare = {}, []
-    for start in FLAGS:
-        vm = IdleVm(start)
-        try:
-            private[start] = vm.private_mib()
-            bare = vm.bare_command()
-        finally:
-            vm.process.stop()
-    return private, bare
+def private_memory(way):
+    """What one more VM takes, beside one that runs already."""
+    first = IdleVm(way, "--memory", "512")
+    second = IdleVm(way, "--memory", "512")
+    try:
+        return second.private_mib()
+    finally:
+        second.stop()
+        first.stop()
 
 
-def compare(report, case, actions, rounds):
-    """`actions` maps names to what is timed; a name without one shows as 0."""
-    times = {name: [] for name in actions}
+def floors(store):
+    """Bare QEMU with our kernel: the template, and the command that boots."""
+    vm = IdleVm("minimal")
+    try:
+        template = bare_qemu.Template(vm.qemu, store)
+        return template, bare_qemu.boot_command(template.words, template.files)
+    finally:
+        vm.stop()
+
+
+def compare(report, case, unit, actions, rounds):
+    """`actions` maps names to what is measured; a name without one shows as 0."""
+    found = {name: [] for name in actions}
     for _ in range(rounds):
         for name, action in actions.items():
-            times[name].append(milliseconds(action))
-    report.case(case, "ms", {name: {"rate": median(times.get(name, [0]))} for name in report.names})
+            found[name].append(action())
+    report.case(case, unit, {name: {"rate": median(found.get(name, [0]))} for name in NAMES})
 
 
-def both(measured):
-    return {start: lambda start=start: measured(start) for start in FLAGS}
+def all_ways(measured, ways=tuple(WAYS)):
+    return {way: lambda way=way: measured(way) for way in ways}
+
+
+def timed(action):
+    return lambda way: milliseconds(lambda: action(way))
 
 
 def run(quick):
-    exec_true(TEMPLATE)  # the image and its template exist from here on
+    with tempfile.TemporaryDirectory(dir=BUILD / "bench") as store:
+        os.environ["GONDOLIN_TEMPLATE_STORE"] = store
+        for kernel in KERNELS:
+            succeed([GONDOLIN, "image", "build", "--kernel", kernel, "--tag", f"bench-{kernel}"])
+            exec_true(kernel)  # makes its template
+        measure_all(store, quick)
+
+
+def measure_all(store, quick):
     rounds = 3 if quick else 10
-    report = Report("start", [TEMPLATE, COLD, FLOOR], quick, chart.LITTLE)
-    private, bare = idle_vms()
-    compare(report, "exec -- true", {**both(exec_true), FLOOR: lambda: quiet(bare).wait()}, rounds)
-    compare(report, "exec --listen, to the first 200", both(first_page), rounds)
-    compare(report, "ten at once, to the last one's end", both(ten_at_once), 1 if quick else 3)
-    report.case("private memory, idle, 512 MiB", "MiB",
-                {name: {"rate": private.get(name, 0)} for name in report.names})
+    report = Report("start", NAMES, quick, chart.LITTLE)
+    template, boot = floors(store)
+    compare(report, "exec -- true", "ms",
+            {**all_ways(timed(exec_true)), FLOOR: lambda: template.restore()[1]}, rounds)
+    compare(report, "QEMU's start until the guest runs", "ms",
+            {**all_ways(lambda way: moments(way)[0], KERNELS), FLOOR: lambda: template.restore()[0]}, rounds)
+    compare(report, "QEMU's start until it is ready", "ms",
+            {**all_ways(lambda way: moments(way)[1]),
+             FLOOR: lambda: milliseconds(lambda: quiet(boot).wait())}, rounds)
+    compare(report, "exec --listen, to the first 200", "ms", all_ways(timed(first_page)), 3 if quick else 5)
+    compare(report, "ten at once, to the last one's end", "ms", all_ways(timed(ten_at_once)), 1 if quick else 3)
+    compare(report, "private memory, idle, 512 MiB", "MiB", all_ways(private_memory), 1)
     report.finish()

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,11 +48,22 @@ Status add_entropy(Bytes entropy) {
   return {};
 }
 
+bool write_all(const UniqueFd& file, const std::string& text) {
+  return ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+// One that is there, as in a copy of a template, is written over: a new file and its
+// renaming take milliseconds under emulation, and nobody can be reading it yet.
 Status set_machine_id(const std::string& id) {
+  const std::string line = id + "\n";
+  UniqueFd old(::open(kMachineId, O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status{};
+  if (old.valid() && ::fstat(old.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+      status.st_size == static_cast<off_t>(line.size())) {
+    return write_all(old, line) ? Status{} : fail_errno(kMachineId, errno);
+  }
   UniqueFd file(::open(kNewMachineId, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0444));
-  std::string line = id + "\n";
-  bool written = file.valid() &&
-                 ::write(file.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size());
+  const bool written = file.valid() && write_all(file, line);
   if (!written || ::rename(kNewMachineId, kMachineId) != 0) return fail_errno(kMachineId, errno);
   return {};
 }

@@ -60,15 +60,18 @@ Result<FuseRelay::Step> FuseRelay::step() {
   return Step::kIdle;
 }
 
+// The host answers while the old mount, which takes a while, is undone; the answer is
+// read after that.
 Status FuseRelay::start_over() {
-  device_.reset();
-  detach_mounts();
   device_readable_ = unmounted_ = false;
   request_size_ = request_sent_ = 0;
   reply_.clear();
   output_.clear();
   output_.put_encoded(link_.greet(fresh_nonce()));
-  return {};
+  auto greeted = write_port();
+  device_.reset();
+  detach_mounts();
+  return greeted ? Status{} : tl::unexpected(greeted.error());
 }
 
 Status FuseRelay::mount() {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "image/files.hpp"
+#include "image/guest_note.hpp"
 #include "image/guest_programs.hpp"
 #include "image/kernel_builder.hpp"
 #include "image/pins.hpp"
@@ -154,9 +155,14 @@ Result<Manifest> refresh_image(const Store& store, const fs::path& guest_directo
                                const std::string& id, const Watcher& watcher) {
   auto manifest = store.read_manifest(id);
   if (!manifest) return manifest;
+  const GuestNote note(store.directory(), guest_directory);
+  if (note.confirms(manifest->guest)) return manifest;
   auto programs = read_guest_programs(guest_directory);
   if (!programs) return tl::unexpected(programs.error());
-  if (manifest->guest == digests(*programs)) return manifest;
+  if (manifest->guest == digests(*programs)) {
+    note.write(manifest->guest);
+    return manifest;
+  }
 
   auto lock = lock_store(store, watcher);
   if (!lock) return tl::unexpected(lock.error());

@@ -1,23 +1,15 @@
 #include "image/guest_programs.hpp"
 
-#include <string_view>
-
 #include "image/cpio.hpp"
 #include "image/files.hpp"
 #include "image/kernel.hpp"
 #include "image/sha256.hpp"
 
 namespace gondolin::image {
-namespace {
-
-constexpr std::string_view kPrograms[] = {"init", "sandboxd", "sandboxfs", "sandboxingress",
-                                          "sandboxmounts"};
-
-}  // namespace
 
 Result<GuestPrograms> read_guest_programs(const std::filesystem::path& directory) {
   GuestPrograms programs;
-  for (const std::string_view name : kPrograms) {
+  for (const std::string_view name : kGuestPrograms) {
     auto content = read_file(directory / name);
     if (!content && content.error().code == ErrorCode::kNotFound) {
       return fail(ErrorCode::kNotFound, "the guest program " + std::string(name) + " is not in " +

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,8 +13,10 @@
 
 namespace gondolin::image {
 
-// The content of each program by its name: init, sandboxd, sandboxfs,
-// sandboxingress and sandboxmounts.
+inline constexpr std::string_view kGuestPrograms[] = {"init", "sandboxd", "sandboxfs",
+                                                      "sandboxingress", "sandboxmounts"};
+
+// The content of each program by its name.
 using GuestPrograms = std::map<std::string, std::string>;
 
 // kNotFound names the program that is missing and where it was looked for.

@@ -62,7 +62,7 @@ std::vector<std::string> script_environment() {
 }
 
 // "  CC      kernel/fork.o" as the kernel's makefiles tell it, without the blanks.
-std::optional<std::string> detail_of(std::string_view line) {
+std::optional<std::string> compiled_file(std::string_view line) {
   if (!line.starts_with("  ")) return std::nullopt;
   line.remove_prefix(2);
   const std::size_t end = line.find(' ');
@@ -84,7 +84,7 @@ Status run_build(const fs::path& work, const Progress& progress, const Cancelled
   LogTail tail;
   const ProgramOutput output{.log =
                                  [&](std::string_view line) {
-                                   const auto detail = detail_of(line);
+                                   const auto detail = compiled_file(line);
                                    if (!detail) tail.add(line);
                                    if (detail && progress) progress(ProgressKind::kDetail, *detail);
                                  },

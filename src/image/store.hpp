@@ -7,6 +7,7 @@
 //   images/ID.json      manifests
 //   refs/NAME:VERSION   the id that a tag names
 //   checked/SHA256      when that blob was last hashed (blob_check.hpp)
+//   guest               what the guest programs looked like (GuestNote)
 //   tmp/                work in progress of whoever holds the lock
 //   lock                locked with flock(2) by whoever changes anything
 //   kernel-work/        the same two for whoever builds a kernel, which takes so long
@@ -51,6 +52,8 @@ class Store {
   static constexpr std::chrono::hours kGrace{1};
 
   explicit Store(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+  [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
 
   // Makes the store's directories where they are missing and waits until nobody
   // else changes it; `on_wait` is called once, before the first wait.

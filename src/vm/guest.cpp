@@ -23,6 +23,13 @@ constexpr auto kPrepareDeadline = 20s;
 constexpr auto kMigrationLimit = 10s;
 constexpr auto kKillLimit = 500ms;
 
+// What most VMs run first, so that its files lie in the memory of every copy, unpacked.
+// An image need not have any of it.
+constexpr const char* kWarmUp =
+    "exec >/dev/null 2>&1; "
+    "timeout 20 sh -c '/bin/true; /bin/cat /dev/null; ls /; bash -c :; python3 -c \"import "
+    "http.server\"'";
+
 Result<ByteBuffer> fresh_entropy() {
   ByteBuffer bytes(64);
   ssize_t count = 0;
@@ -267,7 +274,7 @@ Awaitable<Status> Guest::migration_completed() {
 }
 
 Awaitable<Status> Guest::warm_up() {
-  auto program = co_await control_->exec({.argv = {"sh", "-c", ":"}});
+  auto program = co_await control_->exec({.argv = {"sh", "-c", kWarmUp}});
   if (!program) co_return tl::unexpected(program.error());
   auto ended = co_await (*program)->wait();
   if (!ended) co_return tl::unexpected(ended.error());
@@ -276,8 +283,9 @@ Awaitable<Status> Guest::warm_up() {
 
 Awaitable<Status> Guest::capture(UniqueFd state) {
   if (auto warm = co_await warm_up(); !warm) co_return warm;
+  // It is not stopped before: a guest that ran when its state was taken runs by itself
+  // when it is restored.
   stopping_ = true;
-  if (auto done = co_await command("stop", nullptr); !done) co_return done;
   if (auto done = co_await command("migrate-set-capabilities", migration_capabilities()); !done)
     co_return done;
   if (auto done = co_await command("getfd", {{"fdname", "state"}}, std::move(state)); !done)
@@ -289,14 +297,13 @@ Awaitable<Status> Guest::capture(UniqueFd state) {
 }
 
 Awaitable<Status> Guest::resume() {
-  if (auto done = co_await command("migrate-set-capabilities", migration_capabilities()); !done)
-    co_return done;
+  // Both at once: without the capabilities, the second fails for lack of the memory.
+  qmp_->post("migrate-set-capabilities", migration_capabilities());
   auto uri = fmt::format("fd:{}", QemuFds::kState);
   if (auto done = co_await command("migrate-incoming", {{"uri", uri}}); !done) co_return done;
-  if (auto done = co_await migration_completed(); !done) co_return done;
-  auto running = co_await command("cont", nullptr);
-  if (running) debug("goes on from its template");
-  co_return running;
+  auto restored = co_await migration_completed();
+  if (restored) debug("goes on from its template");
+  co_return restored;
 }
 
 // --- the end -----------------------------------------------------------------------

@@ -63,8 +63,8 @@ class Guest {
   // QEMU ended, kProtocol when a daemon broke the protocol. The message is one line.
   [[nodiscard]] Awaitable<Status> boot(const BootLimits& limits);
 
-  // Runs a program in a guest that has booted, so that what every program needs lies in
-  // its memory, then stops it for good and writes its state, which together with its
+  // Runs some programs in a guest that has booted, so that what most need lies in its
+  // memory, then writes its state, which stops it for good and together with its
   // memory file makes a template. The guest must only be destroyed after that.
   [[nodiscard]] Awaitable<Status> capture(UniqueFd state);
 

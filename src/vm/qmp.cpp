@@ -38,6 +38,12 @@ json member(const json& object, const char* name) {
   return found != object.end() ? *found : json();
 }
 
+json message_of(const std::string& command, std::uint64_t id, json arguments) {
+  json message = {{"execute", command}, {"id", id}};
+  if (!arguments.is_null()) message["arguments"] = std::move(arguments);
+  return message;
+}
+
 // Sends the first byte of `text` with `file` attached.
 bool send_with_file(int socket, std::string_view text, const UniqueFd& file) {
   iovec part{.iov_base = const_cast<char*>(text.data()), .iov_len = 1};
@@ -74,6 +80,10 @@ class Qmp::Core : public std::enable_shared_from_this<Core> {
 
   Awaitable<Result<json>> execute(std::string command, json arguments, UniqueFd file,
                                   std::chrono::milliseconds deadline);
+
+  void post(const std::string& command, json arguments) {
+    if (!over_) send(message_of(command, ++last_id_, std::move(arguments)), UniqueFd());
+  }
 
   void close(std::string why) {
     if (over_) return;
@@ -125,9 +135,7 @@ Awaitable<Result<json>> Qmp::Core::execute(std::string command, json arguments, 
   Waiting waiting(socket_.get_executor());
   std::uint64_t id = ++last_id_;
   waiting_.emplace(id, &waiting);
-  json message = {{"execute", command}, {"id", id}};
-  if (!arguments.is_null()) message["arguments"] = std::move(arguments);
-  send(message, std::move(file));
+  send(message_of(command, id, std::move(arguments)), std::move(file));
 
   Deadline limit(deadlines_, [&] {
     waiting.answer = fail(ErrorCode::kTimeout, "QEMU did not answer " + command + " in time");
@@ -244,6 +252,10 @@ Awaitable<Result<nlohmann::json>> Qmp::execute(std::string command, nlohmann::js
   auto core = core_;
   co_return co_await core->execute(std::move(command), std::move(arguments), std::move(file),
                                    deadline);
+}
+
+void Qmp::post(std::string command, nlohmann::json arguments) {
+  core_->post(command, std::move(arguments));
 }
 
 void Qmp::close() {

@@ -47,6 +47,9 @@ class Qmp {
                                                           nlohmann::json arguments, UniqueFd file,
                                                           std::chrono::milliseconds deadline);
 
+  // Sends a command whose answer nobody waits for: what follows it fails if it does.
+  void post(std::string command, nlohmann::json arguments);
+
   // Ends the connection; commands in progress return kReset.
   void close();
 

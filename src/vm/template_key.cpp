@@ -15,7 +15,7 @@ namespace gondolin::vm {
 namespace {
 
 // Part of every key: changes with what a template is or how it is taken.
-constexpr int kFormat = 2;
+constexpr int kFormat = 3;
 
 std::string first_line(const char* path) {
   std::ifstream file(path);
@@ -43,13 +43,20 @@ std::string identity(std::string_view role, const std::filesystem::path& file) {
 
 }  // namespace
 
-TemplateKey template_key(const std::filesystem::path& qemu, MachineOptions machine) {
+HostFacts host_facts(const std::filesystem::path& qemu) {
+  return {.boot = first_line("/proc/sys/kernel/random/boot_id"),
+          .system = verdict_key(qemu),
+          .processor_flags = processor_flags()};
+}
+
+TemplateKey template_key(const std::filesystem::path& qemu, MachineOptions machine,
+                         const HostFacts& host) {
   machine.tsc_khz.reset();
   machine.memory_file.reset();
   TemplateKey key;
   key.text = fmt::format("template {} protocol {}\n", kFormat, wire::kProtocolVersion);
-  key.text += "host boot " + first_line("/proc/sys/kernel/random/boot_id") + "\n";
-  key.text += verdict_key(qemu) + "\n" + processor_flags() + "\n";
+  key.text += "host boot " + host.boot + "\n";
+  key.text += host.system + "\n" + host.processor_flags + "\n";
   key.text += identity("qemu", qemu);
   key.text += identity("kernel", machine.kernel);
   key.text += identity("initramfs", machine.initramfs);

@@ -23,8 +23,19 @@ struct TemplateKey {
   bool operator==(const TemplateKey&) const = default;
 };
 
+// What of this machine a template depends on.
+struct HostFacts {
+  std::string boot;             // the kernel's id of it
+  std::string system;           // kernel, processor model and microcode, KVM, QEMU
+  std::string processor_flags;  // what the processor can do
+};
+
+// Of this machine now, and of the program that is to run the guest.
+[[nodiscard]] HostFacts host_facts(const std::filesystem::path& qemu);
+
 // The key of a guest of `machine` that `qemu` runs. The time stamp counter's frequency
 // and the memory file of `machine` are not part of it.
-[[nodiscard]] TemplateKey template_key(const std::filesystem::path& qemu, MachineOptions machine);
+[[nodiscard]] TemplateKey template_key(const std::filesystem::path& qemu, MachineOptions machine,
+                                       const HostFacts& host);
 
 }  // namespace gondolin::vm

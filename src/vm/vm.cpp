@@ -169,7 +169,7 @@ class Starter {
     cause.reset();
     if (!options_.templates) co_return co_await boot_cold(machine(), limits, cause);
     TemplateStore store(*options_.templates);
-    TemplateKey key = template_key(qemu_, machine());
+    TemplateKey key = template_key(qemu_, machine(), host_facts(qemu_));
     auto found = store.open(key);
     if (found) {
       auto guest = co_await start_from(std::move(*found));

@@ -111,6 +111,23 @@ TEST_F(QmpTest, AFailedCommandHasQemusWords) {
   EXPECT_THAT(outcome().error().message, HasSubstr("no such command"));
 }
 
+TEST_F(QmpTest, ACommandWhoseAnswerNobodyWaitsForIsSentInItsTurn) {
+  qmp_.post("first", {{"what", "ever"}});
+  execute("second");
+  loop_.run([this]() -> Awaitable<void> {
+    co_await qemu_.greet();
+    json first = co_await qemu_.hear();
+    json second = co_await qemu_.hear();
+    EXPECT_EQ(first["execute"], "first");
+    EXPECT_EQ(first["arguments"]["what"], "ever");
+    EXPECT_EQ(second["execute"], "second");
+    co_await qemu_.answer(first, {{"error", {{"class", "X"}, {"desc", "nobody hears this"}}}});
+    co_await qemu_.answer(second, {{"return", {{"done", true}}}});
+  });
+  ASSERT_TRUE(outcome());
+  EXPECT_EQ((*outcome())["done"], true);
+}
+
 TEST_F(QmpTest, EventsAreTold) {
   loop_.run([this]() -> Awaitable<void> {
     co_await qemu_.greet();

@@ -35,7 +35,7 @@ class TemplateStoreTest : public testing::Test {
   void write(const std::string& name, const std::string& content) const {
     std::ofstream(file(name)) << content;
   }
-  [[nodiscard]] TemplateKey key() const { return template_key(file("qemu"), machine_); }
+  [[nodiscard]] TemplateKey key() const { return template_key(file("qemu"), machine_, host_); }
 
   // A draft as a guest leaves it.
   [[nodiscard]] TemplateDraft draft() const {
@@ -51,6 +51,7 @@ class TemplateStoreTest : public testing::Test {
   TemporaryDirectory directory_;
   TemplateStore store_{directory_.path() / "cache" / "templates"};
   MachineOptions machine_;
+  HostFacts host_ = host_facts(file("qemu"));
 };
 
 TEST_F(TemplateStoreTest, HasNothingUntilADraftIsCommitted) {
@@ -172,6 +173,12 @@ TEST_F(TemplateStoreTest, TheKeyChangesWithEverythingThatMatters) {
   EXPECT_TRUE(is_new());
   machine_.accelerator = Accelerator::kKvm;
   EXPECT_TRUE(is_new());
+  for (std::string HostFacts::* fact :
+       {&HostFacts::boot, &HostFacts::system, &HostFacts::processor_flags}) {
+    EXPECT_NE(host_.*fact, "");
+    host_.*fact += " another";
+    EXPECT_TRUE(is_new());
+  }
 }
 
 TEST_F(TemplateStoreTest, TheKeyIsTheSameForTheSameMachine) {

@@ -94,21 +94,41 @@ TEST(Template, TheFirstStartMakesItAndTheSecondUsesIt) {
   EXPECT_TRUE(content_of(store.path()).templates.empty());
 }
 
-TEST(Template, CopiesShareNoRandomnessAndNoIdentityAndKnowTheTime) {
+// Prints random bytes of OpenSSL and the kernel, a UUID, and of the hello of a TLS client
+// its random, its session and its half of the key exchange (X25519).
+constexpr const char* kSecrets = R"(
+import os, ssl, uuid
+print(ssl.RAND_bytes(16).hex())
+print(os.urandom(16).hex())
+print(uuid.uuid4())
+sent = ssl.MemoryBIO()
+client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), sent, server_hostname="host")
+try:
+    client.do_handshake()
+except ssl.SSLWantReadError:
+    pass
+hello = sent.read()
+print(hello[11:43].hex())
+print(hello[44:76].hex())
+print(hello.split(bytes.fromhex("001d0020"))[1][:32].hex())
+)";
+
+TEST(Template, CopiesShareNoRandomnessNoKeysAndNoIdentityAndKnowTheTime) {
   const std::string script =
       "head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/uuid "
-      "/proc/sys/kernel/random/boot_id /etc/machine-id; "
-      "python3 -c 'import ssl, os; print(ssl.RAND_bytes(16).hex()); print(os.urandom(16).hex())'; "
-      "hostname; date +%s";
-  constexpr std::size_t kUnique = 6;
+      "/proc/sys/kernel/random/boot_id /etc/machine-id; python3 -c '" +
+      std::string(kSecrets) + "'; hostname; date +%s";
+  constexpr std::size_t kUnique = 10;
   std::set<std::string> seen;
   for (int copy = 0; copy < 2; ++copy) {
     CommandResult result = run(exec(script));
     ASSERT_EQ(result.status, 0) << result.errors;
     auto lines = lines_of(result.output);
     ASSERT_EQ(lines.size(), kUnique + 2) << result.output;
-    for (std::size_t i = 0; i < kUnique; ++i)
+    for (std::size_t i = 0; i < kUnique; ++i) {
+      EXPECT_GE(lines[i].size(), 32U) << lines[i];
       EXPECT_TRUE(seen.insert(lines[i]).second) << "seen before: " << lines[i];
+    }
     EXPECT_EQ(lines[kUnique], "gondolin");
     auto now = std::chrono::duration_cast<std::chrono::seconds>(
         std::chrono::system_clock::now().time_since_epoch());
@@ -143,6 +163,14 @@ TEST(Template, AnotherMachineHasAnotherTemplate) {
   CommandResult other = run_traced(exec("nproc", {"--cpus", "1"}));
   EXPECT_EQ(other.output, "1\n");
   EXPECT_EQ(content_of(store.path()).templates.size(), 2U);
+}
+
+TEST(Template, RemovingAllLeavesNone) {
+  TemplateDirectory store;
+  ASSERT_EQ(run(exec("true")).status, 0);
+  ASSERT_EQ(content_of(store.path()).templates.size(), 1U);
+  EXPECT_EQ(run({GONDOLIN_PROGRAM, "template", "rm", "--all"}).status, 0);
+  EXPECT_TRUE(content_of(store.path()).templates.empty());
 }
 
 TEST(Template, ADamagedOneIsMadeAnew) {
