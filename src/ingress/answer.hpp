@@ -42,6 +42,10 @@ struct Answer {
 // Head and body, as sent.
 [[nodiscard]] std::string write_answer(const Answer& answer, const AnswerTo& to);
 
+// The answer when there is no memory for any other; closes the connection.
+inline constexpr std::string_view kOutOfMemoryAnswer =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
 // The page for a 404: the routes in force (as describe_routes() has them) and how to
 // add one. `path` is the client's, `error` why the newest listeners file is not in
 // force, "" if it is.

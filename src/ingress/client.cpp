@@ -5,8 +5,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 
-#include "base/check.hpp"
-
 namespace gondolin::ingress {
 
 using asio::ip::tcp;
@@ -42,10 +40,10 @@ void Client::read_ahead() {
   if (input_.empty()) input_.make_room();
   MutableBytes room = input_.room();
   if (room.empty()) return;
+  socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                          [self = shared_from_this()](const boost::system::error_code& error,
+                                                      std::size_t n) { self->on_read(error, n); });
   reading_ = true;
-  socket_.async_read_some(
-      asio::buffer(room.data(), room.size()),
-      [this](const boost::system::error_code& error, std::size_t n) { on_read(error, n); });
 }
 
 void Client::on_read(const boost::system::error_code& error, std::size_t n) {
@@ -97,12 +95,6 @@ void Client::close() {
 
 void Client::abort() {
   close_with_reset(socket_);
-}
-
-Awaitable<void> Client::ended_reading() {
-  GONDOLIN_CHECK(!socket_.is_open());
-  while (reading_)
-    co_await changed_.wait();
 }
 
 void Client::keep_alive() {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -21,9 +22,9 @@
 
 namespace gondolin::ingress {
 
-// Belongs to one event-loop thread, and must not be destroyed before ended_reading()
-// has returned, unless the loop runs no more.
-class Client {
+// Belongs to one event-loop thread. Owned by shared pointers, one of which the read in
+// progress has; close() or abort() ends that.
+class Client : public std::enable_shared_from_this<Client> {
  public:
   enum class Input : std::uint8_t { kOpen, kEnded, kBroken };
   enum class Written : std::uint8_t { kAll, kPart, kBroken };
@@ -50,8 +51,8 @@ class Client {
   [[nodiscard]] auto input_changed() { return changed_.wait(); }
   void interrupt() { changed_.notify(); }
 
-  // `on_end` is called when the input ends or breaks, by whoever reads; empty for
-  // nobody.
+  // `on_end` is called when the input ends or breaks, by whoever reads, and must not
+  // throw; empty for nobody.
   void watch(std::function<void()> on_end) { on_end_ = std::move(on_end); }
 
   // Writes as much of `parts` as the socket takes; at most kMostParts parts. After
@@ -66,9 +67,6 @@ class Client {
   // Ends it with RST: nobody may take what was sent for complete.
   void abort();
   [[nodiscard]] bool is_open() const { return socket_.is_open(); }
-
-  // Waits for the background read, which close() or abort() must have ended.
-  [[nodiscard]] Awaitable<void> ended_reading();
 
   // Asks the kernel to notice a peer that vanished while nothing is sent.
   void keep_alive();

@@ -6,10 +6,11 @@
 #include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
-#include "base/check.hpp"
 #include "ingress/body_parts.hpp"
 #include "ingress/hooked.hpp"
 #include "ingress/router.hpp"
+#include "ingress/upload.hpp"
+#include "io/spawn.hpp"
 
 namespace gondolin::ingress {
 
@@ -25,9 +26,10 @@ constexpr std::chrono::milliseconds kHalfClosedGrace{200};
 
 }  // namespace
 
-Exchange::Exchange(Core& core, Client& client, Workspace& workspace, std::uint64_t connection,
-                   const AnswerTo& answer_to)
-    : core_(core),
+Exchange::Exchange(std::weak_ptr<const void> owner, Core& core, Client& client,
+                   Workspace& workspace, std::uint64_t connection, const AnswerTo& answer_to)
+    : owner_(std::move(owner)),
+      core_(core),
       client_(client),
       connection_(connection),
       answer_to_(answer_to),
@@ -47,7 +49,7 @@ Exchange::Exchange(Core& core, Client& client, Workspace& workspace, std::uint64
       client_deadline_(core.deadlines, [this] { give_up(); }),
       half_closed_deadline_(core.deadlines, [this] {
         if (client_.peer_state() == PeerState::kOwned) {
-          half_closed_deadline_.arm(kHalfClosedGrace);
+          watch_half_closed();
         } else {
           give_up();
         }
@@ -59,23 +61,38 @@ Exchange::~Exchange() {
   response_.clear();
 }
 
-void Exchange::fail(Failure failure) {
+void Exchange::fail(Failure failure) noexcept {
   if (failure_ == Failure::kNone) failure_ = failure;
   if (backend_) backend_->reset();
   if (hooked_) hooked_->call.abandon();
 }
 
-void Exchange::give_up() {
+void Exchange::give_up() noexcept {
   fail(Failure::kClientGone);
   client_.abort();
 }
 
-void Exchange::on_client_end() {
+void Exchange::break_off() noexcept {
+  client_.watch({});
+  fail(Failure::kOutOfMemory);
+  end_upload();
+}
+
+// Looks after a client that has ended its side, or does not let it wait.
+void Exchange::watch_half_closed() noexcept {
+  try {
+    half_closed_deadline_.arm(kHalfClosedGrace);
+  } catch (const std::bad_alloc&) {
+    give_up();
+  }
+}
+
+void Exchange::on_client_end() noexcept {
   if (client_.state() == Client::Input::kEnded && request_complete()) {
     if (client_.peer_state() == PeerState::kGone) {
       give_up();
     } else {
-      half_closed_deadline_.arm(kHalfClosedGrace);
+      watch_half_closed();
     }
   } else if (client_.state() == Client::Input::kBroken || client_.input().empty()) {
     fail(Failure::kClientGone);
@@ -132,7 +149,7 @@ Awaitable<std::optional<After>> Exchange::begin(RoutedRequest request) {
   if (request_complete()) {
     request_sent();
   } else {
-    start_upload();
+    asio::co_spawn(core_.parts.executor, upload(Upload(*this)), LeaveLoop());
   }
   co_return std::nullopt;
 }
@@ -165,7 +182,7 @@ bool Exchange::sent(const Status& status) {
   if (!status) {
     fail(Failure::kClientGone);
   } else if (client_.state() == Client::Input::kEnded && upgrading_ == Upgrading::kNo) {
-    half_closed_deadline_.arm(kHalfClosedGrace);
+    watch_half_closed();
   }
   return status.has_value();
 }
@@ -181,9 +198,9 @@ Awaitable<After> Exchange::answer(Answer answer) {
     core_.log(connection_, fmt::format("{} {}", http::to_number(answer.status), answer.line));
   }
   heard_ = true;
-  begun_ = true;
   std::string text = write_answer(answer, answer_to_);
   std::array parts{as_bytes(text)};
+  begun_ = true;
   if (!co_await send(parts)) co_return After::kAbort;
   co_return answer_to_.persistence == http::Persistence::kKeepAlive ? After::kNextRequest
                                                                     : After::kClose;
@@ -192,6 +209,7 @@ Awaitable<After> Exchange::answer(Answer answer) {
 // There will be no response from the backend; `why` is for the debug log.
 Awaitable<After> Exchange::answer_failure(std::string_view why) {
   StatusCode status = StatusCode::kBadGateway;
+  std::string_view line;
   switch (failure_) {
     case Failure::kNone:
       break;
@@ -212,9 +230,14 @@ Awaitable<After> Exchange::answer_failure(std::string_view why) {
       break;
     case Failure::kSilence:
       co_return After::kAbort;
+    case Failure::kOutOfMemory:
+      status = StatusCode::kServiceUnavailable;
+      why = line = "out of memory";
+      break;
   }
   if (core_.logs()) core_.log(connection_, why);
-  co_return co_await answer({.status = status, .line = std::string(default_line(status))});
+  if (line.empty()) line = default_line(status);
+  co_return co_await answer({.status = status, .line = std::string(line)});
 }
 
 Awaitable<After> Exchange::answer_unreachable(const Error& error) {
@@ -252,26 +275,21 @@ void Exchange::request_sent() {
   if (!heard_) response_deadline_.arm(core_.config.response_header_timeout);
 }
 
-void Exchange::start_upload() {
-  uploading_ = true;
-  asio::co_spawn(core_.parts.executor, upload(), [this](const std::exception_ptr& error) {
-    GONDOLIN_CHECK(!error);
-    uploading_ = false;
-    upload_ended_.resume();
-  });
-}
-
-// After the response: what the client still sends no longer matters.
-Awaitable<void> Exchange::stop_upload() {
+void Exchange::end_upload() noexcept {
   stop_upload_ = true;
   if (backend_) backend_->reset();
   client_.interrupt();
   upload_signal_.notify();
+}
+
+// After the response: what the client still sends no longer matters.
+Awaitable<void> Exchange::stop_upload() {
+  end_upload();
   while (uploading_)
     co_await upload_ended_.wait();
 }
 
-Awaitable<void> Exchange::upload() {
+Awaitable<void> Exchange::upload(Upload running) {
   if (awaiting_continue_) co_await await_continue();
   while (!stop_upload_ && failure_ == Failure::kNone && !request_complete()) {
     if (client_.input().empty()) {
@@ -288,6 +306,7 @@ Awaitable<void> Exchange::upload() {
     if (!co_await upload_run()) break;
   }
   request_sent();
+  running.in_order();
 }
 
 // Sends on what is there of the body. False when there is no point in going on.

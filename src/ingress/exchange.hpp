@@ -7,6 +7,9 @@
 // neither holds more than a buffer. They end each other by resetting the backend's
 // stream, with `failure_` saying why.
 //
+// Where memory runs out, either is unwound wherever it is: an Upload, or the Session, then
+// ends the other, and what they work with lives until both are gone.
+//
 // It never half-closes toward the backend before the response has ended (Vite and
 // Kestrel take that for a disconnect), and never lets a body that was cut off look
 // complete.
@@ -67,10 +70,10 @@ struct Workspace {
 
 class Exchange {
  public:
-  // `answer_to` has the persistence that the client asked for. `workspace` is this
-  // exchange's alone until its end.
-  Exchange(Core& core, Client& client, Workspace& workspace, std::uint64_t connection,
-           const AnswerTo& answer_to);
+  // `owner` keeps all of it alive. `answer_to` has the persistence that the client asked
+  // for. `workspace` is this exchange's alone until its end.
+  Exchange(std::weak_ptr<const void> owner, Core& core, Client& client, Workspace& workspace,
+           std::uint64_t connection, const AnswerTo& answer_to);
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -84,10 +87,17 @@ class Exchange {
   [[nodiscard]] bool uploading() const { return uploading_; }
   [[nodiscard]] Awaitable<void> stop_upload();
 
+  // Whether a byte of the final response may have been sent.
+  [[nodiscard]] bool begun() const { return begun_; }
+
   // The client is gone, or the gateway closes: ends everything soon.
-  void give_up();
+  void give_up() noexcept;
+  // begin() or relay() was unwound: ends the backend's stream and the upload.
+  void break_off() noexcept;
 
  private:
+  class Upload;
+
   enum class Failure : std::uint8_t {
     kNone,
     kClientGone,
@@ -95,11 +105,13 @@ class Exchange {
     kRequestStalled,
     kBackendStalled,  // took nothing of the body, or gave no response
     kSilence,         // inside the response
+    kOutOfMemory,     // in the upload
   };
 
   // Both ends.
-  void fail(Failure failure);
-  void on_client_end();
+  void fail(Failure failure) noexcept;
+  void on_client_end() noexcept;
+  void watch_half_closed() noexcept;
   [[nodiscard]] Awaitable<bool> send(std::span<const Bytes> parts);
   [[nodiscard]] std::optional<bool> send_now(std::span<const Bytes> parts);
   [[nodiscard]] Awaitable<bool> finish_sending();
@@ -112,10 +124,10 @@ class Exchange {
   // The request.
   void take(const RoutedRequest& request);
   [[nodiscard]] BodyRun decode_request();
-  void start_upload();
-  [[nodiscard]] Awaitable<void> upload();
+  [[nodiscard]] Awaitable<void> upload(Upload running);
   [[nodiscard]] Awaitable<void> await_continue();
   [[nodiscard]] Awaitable<bool> upload_run();
+  void end_upload() noexcept;
   void request_sent();
 
   // The response.
@@ -144,9 +156,10 @@ class Exchange {
 
   // WebSockets (tunnel.cpp).
   [[nodiscard]] Awaitable<After> tunnel(const http::ResponseHead& head);
-  [[nodiscard]] Awaitable<void> tunnel_up();
+  [[nodiscard]] Awaitable<void> tunnel_up(Upload running);
   [[nodiscard]] Awaitable<bool> tunnel_down();
 
+  std::weak_ptr<const void> owner_;
   Core& core_;
   Client& client_;
   std::uint64_t connection_;

@@ -1,19 +1,20 @@
 #include "ingress/gateway.hpp"
 
-#include <algorithm>
+#include <sys/socket.h>
+
 #include <cerrno>
+#include <new>
 #include <utility>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/deferred.hpp>
-#include <boost/asio/detached.hpp>
+#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <fmt/format.h>
 
+#include "base/unique_fd.hpp"
 #include "ingress/core.hpp"
 #include "ingress/session.hpp"
+#include "io/handler_memory.hpp"
 
 namespace gondolin::ingress {
 
@@ -21,17 +22,17 @@ using asio::ip::tcp;
 
 namespace {
 
-constexpr auto kAwaited = asio::as_tuple(asio::deferred);
-
 // How many connections beyond the limit are told so, at a time; more are just closed.
 constexpr std::size_t kMaxRefusals = 64;
 // How many idle connections give way at a time when descriptors run out.
 constexpr std::size_t kMaxIdleClosed = 16;
 // How long to wait when the process has no descriptor left for a connection.
 constexpr std::chrono::milliseconds kExhaustedPause{50};
+// How many clients are let in before what else goes on gets its turn.
+constexpr int kMaxAtOnce = 16;
 
-bool is_exhaustion(const boost::system::error_code& error) {
-  switch (error.value()) {
+bool is_exhaustion(int os_error) {
+  switch (os_error) {
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
@@ -48,6 +49,8 @@ std::string bracketed(const std::string& host) {
 
 }  // namespace
 
+// Accepting is two callbacks, one of which is always pending, in memory of its own: whatever
+// runs out, a client is turned away and the next one waited for.
 class Gateway::Impl : public std::enable_shared_from_this<Gateway::Impl> {
  public:
   Impl(GatewayConfig config, GatewayParts parts)
@@ -63,15 +66,19 @@ class Gateway::Impl : public std::enable_shared_from_this<Gateway::Impl> {
   [[nodiscard]] std::uint16_t port() const { return port_; }
 
  private:
-  Awaitable<void> accept();
-  void admit(tcp::socket socket);
-  Awaitable<void> recover();
+  void await_clients();
+  void accept();
+  void admit(UniqueFd client);
+  void recover();
+  void close_idle();
 
   std::shared_ptr<Core> core_;
+  std::shared_ptr<HandlerMemory> memory_ = std::make_shared<HandlerMemory>();
   tcp::acceptor acceptor_;
   asio::steady_timer pause_;
   std::string host_;
   std::uint16_t port_ = 0;
+  tcp protocol_ = tcp::v4();
 };
 
 Status Gateway::Impl::start() {
@@ -97,52 +104,81 @@ Status Gateway::Impl::start() {
   if (error) return cannot(error);
   acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error) return cannot(error);
+  acceptor_.native_non_blocking(true, error);
+  if (error) return cannot(error);
   tcp::endpoint bound = acceptor_.local_endpoint(error);
   if (error) return cannot(error);
   host_ = bound.address().to_string();
   port_ = bound.port();
+  protocol_ = bound.protocol();
   core_->authority = fmt::format("{}:{}", bracketed(host_), port_);
-  asio::co_spawn(
-      core_->parts.executor, [self = shared_from_this()] { return self->accept(); },
-      asio::detached);
+  await_clients();
   return {};
 }
 
-Awaitable<void> Gateway::Impl::accept() {
-  while (acceptor_.is_open()) {
-    auto [error, socket] = co_await acceptor_.async_accept(kAwaited);
-    if (!error) {
-      admit(std::move(socket));
-    } else if (is_exhaustion(error)) {
-      co_await recover();
-    }
-    // Anything else is of one connection that broke before it was accepted, or the
-    // acceptor's end.
-  }
+void Gateway::Impl::await_clients() {
+  acceptor_.async_wait(tcp::acceptor::wait_read,
+                       asio::bind_allocator(HandlerAllocator<>(memory_),
+                                            [self = shared_from_this()](boost::system::error_code) {
+                                              self->accept();
+                                            }));
 }
 
-void Gateway::Impl::admit(tcp::socket socket) {
+void Gateway::Impl::accept() {
+  for (int i = 0; i < kMaxAtOnce && acceptor_.is_open(); ++i) {
+    UniqueFd client(::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (client.valid()) {
+      admit(std::move(client));
+    } else if (is_exhaustion(errno)) {
+      return recover();
+    } else if (errno == EAGAIN) {
+      break;
+    }
+    // Anything else is of one connection that broke before it was accepted.
+  }
+  if (acceptor_.is_open()) await_clients();
+}
+
+void Gateway::Impl::admit(UniqueFd client) {
   const std::size_t open = core_->sessions.size();
   const std::size_t limit = core_->config.max_connections;
-  if (open >= limit + kMaxRefusals) {
-    close_with_reset(socket);
-    return;
+  boost::system::error_code error;
+  try {
+    tcp::socket socket(core_->parts.executor);
+    socket.assign(protocol_, client.get(), error);
+    if (error) return;
+    static_cast<void>(client.release());
+    if (open >= limit + kMaxRefusals) return close_with_reset(socket);
+    auto admission = open < limit ? Session::Admission::kServe : Session::Admission::kTooMany;
+    std::make_shared<Session>(core_, std::move(socket), admission)->start();
+  } catch (const std::bad_alloc&) {
+    return;  // with the socket, or the session, goes the connection
   }
-  auto admission = open < limit ? Session::Admission::kServe : Session::Admission::kTooMany;
-  std::make_shared<Session>(core_, std::move(socket), admission)->start();
 }
 
-// Out of descriptors: connections that only wait for a next request give theirs up.
-Awaitable<void> Gateway::Impl::recover() {
+// Out of descriptors, or memory of the kernel's.
+void Gateway::Impl::recover() {
+  try {
+    close_idle();
+    pause_.expires_after(kExhaustedPause);
+    pause_.async_wait(asio::bind_allocator(HandlerAllocator<>(memory_),
+                                           [self = shared_from_this()](boost::system::error_code) {
+                                             if (self->acceptor_.is_open()) self->await_clients();
+                                           }));
+  } catch (const std::bad_alloc&) {
+    await_clients();
+  }
+}
+
+// Connections that only wait for a next request give theirs up.
+void Gateway::Impl::close_idle() {
   if (core_->logs()) core_->log(0, "out of file descriptors, closing idle connections");
   std::size_t closed = 0;
-  for (Session* session : std::vector<Session*>(core_->sessions.begin(), core_->sessions.end())) {
+  for (Session* session : core_->sessions) {
     if (!session->idle()) continue;
     session->abort();
     if (++closed == kMaxIdleClosed) break;
   }
-  pause_.expires_after(kExhaustedPause);
-  co_await pause_.async_wait(kAwaited);
 }
 
 void Gateway::Impl::close(std::function<void()> done) {
@@ -155,9 +191,8 @@ void Gateway::Impl::close(std::function<void()> done) {
     return;
   }
   if (done) core_->on_last_session_end = std::move(done);
-  for (Session* session : std::vector<Session*>(core_->sessions.begin(), core_->sessions.end())) {
+  for (Session* session : core_->sessions)
     session->abort();
-  }
 }
 
 Gateway::Gateway(GatewayConfig config, GatewayParts parts)

@@ -1,6 +1,7 @@
 // Awaiting a hook's answer, which may come from any thread, late, or never.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -26,23 +27,20 @@ class HookCall {
   template <typename T, typename Start>
   [[nodiscard]] Awaitable<std::optional<HookResult<T>>> ask(Start start) {
     if (abandoned_) co_return std::nullopt;
-    auto slot = std::make_shared<Slot<T>>();
-    slot->waiter = &changed_;
-    start(HookAnswer<T>([mailbox = mailbox_, slot](HookResult<T> result) {
-      mailbox->post([slot, result = std::move(result)]() mutable {
-        if (slot->waiter == nullptr || slot->result) return;
-        slot->result = std::move(result);
-        slot->waiter->notify();
-      });
+    const Question<T> question(changed_);
+    start(HookAnswer<T>([mailbox = mailbox_, slot = question.slot](HookResult<T> result) {
+      if (slot->answered.exchange(true)) return;
+      slot->result = std::move(result);
+      mailbox->post(slot);
     }));
-    while (!slot->result && !abandoned_)
+    while (!question.slot->here && !abandoned_)
       co_await changed_.wait();
-    slot->waiter = nullptr;
-    co_return std::move(slot->result);
+    if (!question.slot->here) co_return std::nullopt;
+    co_return std::move(question.slot->result);
   }
 
   // Nobody is interested any more: ends the call in progress and all that follow.
-  void abandon() {
+  void abandon() noexcept {
     abandoned_ = true;
     changed_.notify();
   }
@@ -50,9 +48,29 @@ class HookCall {
  private:
   // Outlives the call where a hook still holds its answer.
   template <typename T>
-  struct Slot {
+  struct Slot final : Letter {
+    void open() override {
+      here = true;
+      if (waiter != nullptr) waiter->notify();
+    }
+
+    std::atomic<bool> answered = false;
+    std::optional<HookResult<T>> result;  // whoever answers writes it; the loop's once here
+    bool here = false;
     Signal* waiter = nullptr;  // null: nobody waits
-    std::optional<HookResult<T>> result;
+  };
+
+  // However the asking ends, the answer then finds nobody.
+  template <typename T>
+  struct Question {
+    explicit Question(Signal& waiter) : slot(std::make_shared<Slot<T>>()) {
+      slot->waiter = &waiter;
+    }
+    Question(const Question&) = delete;
+    Question& operator=(const Question&) = delete;
+    ~Question() { slot->waiter = nullptr; }
+
+    const std::shared_ptr<Slot<T>> slot;
   };
 
   std::shared_ptr<Mailbox> mailbox_;

@@ -39,12 +39,12 @@ Session::Session(std::shared_ptr<Core> core, asio::ip::tcp::socket socket, Admis
     : core_(std::move(core)),
       id_(++core_->last_connection),
       admission_(admission),
-      client_(std::move(socket), core_->config.buffer),
+      client_(std::make_shared<Client>(std::move(socket), core_->config.buffer)),
       parser_(core_->config.limits),
       workspace_(core_->config),
       deadline_(core_->deadlines, [this] {
         timed_out_ = true;
-        client_.interrupt();
+        client_->interrupt();
       }) {
   core_->sessions.insert(this);
 }
@@ -56,15 +56,45 @@ Session::~Session() {
 
 void Session::start() {
   asio::co_spawn(
-      core_->parts.executor, [self = shared_from_this()] { return self->run(); }, asio::detached);
+      core_->parts.executor, [self = shared_from_this()] { return self->run(); },
+      asio::detached);  // an exception has ended this connection, see Ending
 }
 
-void Session::abort() {
-  client_.abort();
+void Session::abort() noexcept {
+  client_->abort();
   if (exchange_) exchange_->give_up();
 }
 
+// The end of run(), in whichever way: where memory runs out its coroutine is unwound, by an
+// exception or, at any of its waits, by the loop.
+class Session::Ending {
+ public:
+  explicit Ending(Session& session) : session_(session) {}
+  Ending(const Ending&) = delete;
+  Ending& operator=(const Ending&) = delete;
+  ~Ending() {
+    if (!in_order_) session_.break_off();
+  }
+  void in_order() { in_order_ = true; }
+
+ private:
+  Session& session_;
+  bool in_order_ = false;
+};
+
+void Session::break_off() noexcept {
+  deadline_.disarm();
+  const bool unanswered = !idle_ && !answered_ && (!exchange_ || !exchange_->begun());
+  if (exchange_) exchange_->break_off();
+  if (unanswered) {
+    std::array parts{as_bytes(kOutOfMemoryAnswer)};
+    if (client_->write_now(parts) == Client::Written::kAll) return client_->close();
+  }
+  client_->abort();
+}
+
 Awaitable<void> Session::run() {
+  Ending ending(*this);
   After after = After::kNextRequest;
   if (admission_ == Admission::kTooMany) after = co_await refuse();
   while (after == After::kNextRequest) {
@@ -73,22 +103,23 @@ Awaitable<void> Session::run() {
     after = over ? *over : co_await exchange_->relay();
     if (exchange_ && exchange_->uploading()) co_await exchange_->stop_upload();
     exchange_.reset();
+    idle_ = true;
   }
   deadline_.disarm();
   switch (after) {
     case After::kNextRequest:
     case After::kClose:
       co_await linger();
-      client_.close();
+      client_->close();
       break;
     case After::kTruncated:
-      client_.close();
+      client_->close();
       break;
     case After::kAbort:
-      client_.abort();
+      client_->abort();
       break;
   }
-  co_await client_.ended_reading();
+  ending.in_order();
 }
 
 Awaitable<After> Session::refuse() {
@@ -105,11 +136,12 @@ Awaitable<After> Session::answer_early(const Answer& answer, AnswerTo to) {
   }
   std::string text = write_answer(answer, to);
   std::array parts{as_bytes(text)};
-  Client::Written written = client_.write_now(parts);
+  answered_ = true;
+  Client::Written written = client_->write_now(parts);
   if (written == Client::Written::kPart) {
-    Deadline stall(core_->deadlines, [this] { client_.abort(); });
+    Deadline stall(core_->deadlines, [this] { client_->abort(); });
     stall.arm(core_->config.client_stall);
-    if (co_await client_.finish_write()) written = Client::Written::kAll;
+    if (co_await client_->finish_write()) written = Client::Written::kAll;
   }
   if (written != Client::Written::kAll) co_return After::kAbort;
   co_return to.persistence == http::Persistence::kKeepAlive ? After::kNextRequest : After::kClose;
@@ -119,13 +151,15 @@ Awaitable<std::optional<After>> Session::read_head() {
   parser_.reset();
   timed_out_ = false;
   idle_ = true;
+  answered_ = false;
   // A new connection is given as long as a head; one that is kept alive may rest.
   deadline_.arm(first_request_ ? core_->config.request_header_timeout : core_->config.idle_timeout);
   bool head_timed = std::exchange(first_request_, false);
   for (;;) {
-    if (!client_.input().empty()) {
-      auto progress = parser_.parse(client_.input().view());
+    if (!client_->input().empty()) {
+      auto progress = parser_.parse(client_->input().view());
       if (!progress) {
+        idle_ = false;
         if (core_->logs()) core_->log(id_, progress.error().reason);
         StatusCode status = progress.error().status;
         co_return co_await answer_early(
@@ -143,8 +177,8 @@ Awaitable<std::optional<After>> Session::read_head() {
       co_return co_await answer_early(
           {.status = StatusCode::kRequestTimeout, .line = "request timeout"}, {});
     }
-    if (client_.state() != Client::Input::kOpen) co_return After::kClose;
-    if (client_.read_more()) co_await client_.input_changed();
+    if (client_->state() != Client::Input::kOpen) co_return After::kClose;
+    if (client_->read_more()) co_await client_->input_changed();
   }
   deadline_.disarm();
   idle_ = false;
@@ -192,7 +226,7 @@ Answer Session::no_route(std::string_view path, AnswerTo::Audience audience) con
 Awaitable<std::optional<After>> Session::begin_exchange() {
   const http::RequestHead& head = parser_.head();
   if (core_->logs()) {
-    core_->log(id_, fmt::format("{} {} {}", client_.address(), head.method, head.target.text));
+    core_->log(id_, fmt::format("{} {} {}", client_->address(), head.method, head.target.text));
   }
   AnswerTo to{.audience = audience_of(head.fields),
               .method = head.method == "HEAD" ? AnswerTo::Method::kHead : AnswerTo::Method::kOther,
@@ -210,11 +244,11 @@ Awaitable<std::optional<After>> Session::begin_exchange() {
     if (!bodiless || head.target.form == http::TargetForm::kAuthority) {
       to.persistence = http::Persistence::kClose;
     }
-    client_.input().consume(head.size);
+    client_->input().consume(head.size);
     co_return co_await answer_early(*refusal, to);
   }
 
-  exchange_.emplace(*core_, client_, workspace_, id_, to);
+  exchange_.emplace(weak_from_this(), *core_, *client_, workspace_, id_, to);
   const Upgrading upgrading =
       head.upgrade == http::UpgradeRequest::kWebSocket ? Upgrading::kWebSocket : Upgrading::kNo;
   co_return co_await exchange_->begin({.head = head,
@@ -225,15 +259,15 @@ Awaitable<std::optional<After>> Session::begin_exchange() {
 }
 
 Awaitable<void> Session::linger() {
-  client_.shutdown_write();
+  client_->shutdown_write();
   timed_out_ = false;
   deadline_.arm(core_->config.linger);
   std::size_t discarded = 0;
-  while (client_.state() == Client::Input::kOpen && !timed_out_ && client_.is_open() &&
+  while (client_->state() == Client::Input::kOpen && !timed_out_ && client_->is_open() &&
          discarded < core_->config.linger_bytes) {
-    discarded += client_.input().size();
-    client_.input().consume(client_.input().size());
-    if (client_.read_more()) co_await client_.input_changed();
+    discarded += client_->input().size();
+    client_->input().consume(client_->input().size());
+    if (client_->read_more()) co_await client_->input_changed();
   }
   deadline_.disarm();
 }

@@ -29,12 +29,17 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void start();
   // Breaks the connection off; the coroutine ends in the loop's next turns.
-  void abort();
+  void abort() noexcept;
   // Whether no request is in progress, so that closing costs nobody anything.
   [[nodiscard]] bool idle() const { return idle_; }
 
  private:
+  class Ending;
+
   [[nodiscard]] Awaitable<void> run();
+  // Ends everything at once, where memory ran out: the client is told so if it has not been
+  // answered, and what still works on its request finds that it is over.
+  void break_off() noexcept;
   [[nodiscard]] Awaitable<After> refuse();
   // Answers the head in parser_, or begins an exchange for it. None: it goes on.
   [[nodiscard]] Awaitable<std::optional<After>> begin_exchange();
@@ -51,7 +56,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<Core> core_;
   std::uint64_t id_;
   Admission admission_;
-  Client client_;
+  const std::shared_ptr<Client> client_;
   http::RequestParser parser_;
   http::PathNormalizer normalizer_;
   Workspace workspace_;
@@ -59,6 +64,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool timed_out_ = false;
   bool idle_ = true;
   bool first_request_ = true;
+  bool answered_ = false;  // by ourselves, at least in part
   // The one in progress; here and not in a coroutine, whose frame it would make too large
   // for Asio's cache of frames.
   std::optional<Exchange> exchange_;

@@ -8,8 +8,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
-#include "base/check.hpp"
 #include "ingress/exchange.hpp"
+#include "ingress/upload.hpp"
+#include "io/spawn.hpp"
 
 namespace gondolin::ingress {
 
@@ -27,12 +28,7 @@ Awaitable<After> Exchange::tunnel(const http::ResponseHead& head) {
   if (!co_await send(parts)) co_return After::kAbort;
   response_.consume(response_.size());
 
-  uploading_ = true;
-  asio::co_spawn(core_.parts.executor, tunnel_up(), [this](const std::exception_ptr& error) {
-    GONDOLIN_CHECK(!error);
-    uploading_ = false;
-    upload_ended_.resume();
-  });
+  asio::co_spawn(core_.parts.executor, tunnel_up(Upload(*this)), LeaveLoop());
   const bool in_order = co_await tunnel_down();
   if (!in_order) client_.abort();
   while (uploading_)
@@ -68,7 +64,7 @@ Awaitable<bool> Exchange::tunnel_down() {
 }
 
 // From the client to the backend.
-Awaitable<void> Exchange::tunnel_up() {
+Awaitable<void> Exchange::tunnel_up(Upload running) {
   Buffer& input = client_.input();
   for (;;) {
     if (!input.empty()) {
@@ -77,7 +73,7 @@ Awaitable<void> Exchange::tunnel_up() {
       client_.read_ahead();
       // A backend that takes no more may still have something to say: its reader
       // finds out how it ends.
-      if (!co_await backend_->write(parts)) co_return;
+      if (!co_await backend_->write(parts)) break;
       input.consume(size);
       continue;
     }
@@ -86,13 +82,14 @@ Awaitable<void> Exchange::tunnel_up() {
         break;
       case Client::Input::kEnded:
         backend_->shutdown_write();
-        co_return;
+        co_return running.in_order();
       case Client::Input::kBroken:
         fail(Failure::kClientGone);
-        co_return;
+        co_return running.in_order();
     }
     if (client_.read_more()) co_await client_.input_changed();
   }
+  running.in_order();
 }
 
 }  // namespace gondolin::ingress

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <boost/asio/bind_allocator.hpp>
+
 #include "base/check.hpp"
 
 namespace gondolin {
@@ -65,11 +67,14 @@ void DeadlineQueue::remove(Deadline& deadline) {
 // The timer may be armed too early, never too late.
 void DeadlineQueue::arm_timer() {
   if (heap_.empty() || heap_.front()->scheduled_ >= armed_for_) return;
+  armed_for_ = Clock::time_point::max();  // if anything fails, the next one tries again
+  timer_.expires_at(heap_.front()->scheduled_);
+  std::swap(memory_, spare_memory_);
+  timer_.async_wait(boost::asio::bind_allocator(HandlerAllocator<>(memory_),
+                                                [this](boost::system::error_code error) {
+                                                  if (!error) run_due();
+                                                }));
   armed_for_ = heap_.front()->scheduled_;
-  timer_.expires_at(armed_for_);
-  timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) run_due();
-  });
 }
 
 void DeadlineQueue::run_due() {
@@ -83,14 +88,24 @@ void DeadlineQueue::run_due() {
       deadline.scheduled_ = deadline.due_;
       sift_down(0);
     } else {
-      remove(deadline);
-      deadline.due_ = Clock::time_point::max();
-      // A copy, since the call may destroy the deadline and its function with it.
-      auto on_expiry = deadline.on_expiry_;
-      on_expiry();
+      expire(deadline);
     }
   }
   arm_timer();
+}
+
+// A function that fails ends the turn, not the others' deadlines.
+void DeadlineQueue::expire(Deadline& deadline) {
+  remove(deadline);
+  deadline.due_ = Clock::time_point::max();
+  // A copy, since the call may destroy the deadline and its function with it.
+  auto on_expiry = deadline.on_expiry_;
+  try {
+    on_expiry();
+  } catch (...) {
+    arm_timer();
+    throw;
+  }
 }
 
 Deadline::~Deadline() {

@@ -3,7 +3,8 @@
 // A connection moves its deadline with every message, and nearly no deadline ever
 // passes. So arming one only stores a time: the queue's timer is touched when a
 // deadline becomes the earliest of all, and one that has moved later is put back
-// when its old time comes. Nothing is allocated after a Deadline's first use.
+// when its old time comes. Nothing is allocated after a Deadline's first use, nor by the
+// timer, so that no deadline is lost where memory runs out.
 //
 // Everything belongs to one event-loop thread.
 #pragma once
@@ -11,10 +12,13 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
+
+#include "io/handler_memory.hpp"
 
 namespace gondolin {
 
@@ -42,8 +46,12 @@ class DeadlineQueue {
   void sift_down(std::size_t slot);
   void arm_timer();
   void run_due();
+  void expire(Deadline& deadline);
 
   boost::asio::steady_timer timer_;
+  // For the wait in progress, and for one that was cancelled in the same turn.
+  std::shared_ptr<HandlerMemory> memory_ = std::make_shared<HandlerMemory>();
+  std::shared_ptr<HandlerMemory> spare_memory_ = std::make_shared<HandlerMemory>();
   Clock::time_point armed_for_ = Clock::time_point::max();
   std::vector<Deadline*> heap_;  // by scheduled_, earliest first
 };

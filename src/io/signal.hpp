@@ -1,7 +1,8 @@
 // One coroutine waits, something else on the same thread wakes it.
 //
 // A Signal remembers nothing: the waiter looks at its condition, waits, and looks
-// again. On one thread that loses no wake-up.
+// again. On one thread that loses no wake-up, unless memory runs out: then the
+// coroutine that waits ends there, unwound by the loop.
 #pragma once
 
 #include <cstddef>
@@ -34,9 +35,15 @@ class Signal {
         [this](auto handler) { store(std::move(handler)); }, boost::asio::deferred);
   }
 
-  // Wakes the waiter, if there is one, in a later turn of the loop.
-  void notify() {
-    if (waiter_ != nullptr) std::exchange(waiter_, nullptr)->post(executor_);
+  // Wakes the waiter, if there is one, in a later turn of the loop. Where there is no
+  // memory to do so the waiter is the one who suffers, not whoever calls.
+  void notify() noexcept {
+    if (waiter_ == nullptr) return;
+    try {
+      std::exchange(waiter_, nullptr)->post(executor_);
+    } catch (const std::bad_alloc&) {
+      return;  // Asio has the loop destroy the coroutine of a handler that is never called
+    }
   }
 
   // Runs the waiter now. Only as the last act of a completion handler: anything

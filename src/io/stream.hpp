@@ -52,8 +52,9 @@ class ByteStream {
   virtual void shutdown_write() = 0;
 
   // Ends both directions at once, discarding what was not delivered; the peer
-  // sees a reset. Pending operations return kCancelled. May be called again.
-  virtual void reset() = 0;
+  // sees a reset. Pending operations return kCancelled. May be called again, and
+  // never fails, whatever runs out.
+  virtual void reset() noexcept = 0;
 };
 
 // Opens streams to a port.

@@ -79,7 +79,7 @@ SocketOutcome send_now(int socket, std::span<const Bytes> parts) {
   }
 }
 
-void close_with_reset(tcp::socket& socket) {
+void close_with_reset(tcp::socket& socket) noexcept {
   boost::system::error_code ignored;
   if (!socket.is_open()) return;
   socket.set_option(asio::socket_base::linger(true, 0), ignored);
@@ -167,7 +167,7 @@ void TcpStream::shutdown_write() {
   socket_.shutdown(tcp::socket::shutdown_send, ignored);
 }
 
-void TcpStream::reset() {
+void TcpStream::reset() noexcept {
   close_with_reset(socket_);
 }
 

@@ -33,7 +33,7 @@ class TcpStream final : public ByteStream {
   Awaitable<Result<std::size_t>> read_some(MutableBytes buffer) override;
   Awaitable<Status> write(std::span<const Bytes> parts) override;
   void shutdown_write() override;
-  void reset() override;
+  void reset() noexcept override;
 
   // There is one for each request: its memory comes from the loop's thread's cache.
   static void* operator new(std::size_t size);
@@ -93,7 +93,7 @@ struct SocketOutcome {
 inline constexpr std::size_t kMaxGather = 8;
 
 // Makes the next close of `socket` discard what is unsent and send RST.
-void close_with_reset(asio::ip::tcp::socket& socket);
+void close_with_reset(asio::ip::tcp::socket& socket) noexcept;
 
 // The Error for a failed socket call: kReset for a broken connection, kCancelled
 // for an operation that reset() ended.

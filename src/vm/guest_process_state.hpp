@@ -21,7 +21,7 @@ class EmptyStream final : public ByteStream {
   Awaitable<Result<std::size_t>> read_some(MutableBytes buffer) override;
   Awaitable<Status> write(std::span<const Bytes> parts) override;
   void shutdown_write() override {}
-  void reset() override {}
+  void reset() noexcept override {}
 };
 
 struct GuestProcess::State : std::enable_shared_from_this<State> {

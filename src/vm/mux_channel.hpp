@@ -41,7 +41,7 @@ class MuxStream final : public ByteStream {
   Awaitable<Result<std::size_t>> read_some(MutableBytes buffer) override;
   Awaitable<Status> write(std::span<const Bytes> parts) override;
   void shutdown_write() override;
-  void reset() override;
+  void reset() noexcept override;
 
   // Waits for the guest's answer to the open. When it refused, the error has the
   // guest's errno: kRefused for ECONNREFUSED, kNotFound for ENOENT, kTimeout for

@@ -138,10 +138,11 @@ void MuxStream::shutdown_write() {
   core_->schedule_flush();
 }
 
-void MuxStream::reset() {
+void MuxStream::reset() noexcept {
   if (state_ != State::kOver) core_->release(*this);
   delivered_ = 0;
-  end({ErrorCode::kCancelled, "the stream was reset"});
+  // So short that the string needs no memory.
+  end({ErrorCode::kCancelled, "it was reset"});
 }
 
 void MuxStream::end_after_received() {

@@ -20,6 +20,7 @@
 
 #include "base/unique_fd.hpp"
 #include "ingress/gateway.hpp"
+#include "io/run_loop.hpp"
 #include "io/tcp.hpp"
 
 namespace gondolin::ingress::testing {
@@ -157,6 +158,7 @@ class Backend {
   }
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] int fd() const { return listener_.get(); }
 
   // Whether a connection is waiting within `ms`.
   [[nodiscard]] bool called(int ms) const {
@@ -190,10 +192,11 @@ class GatewayTest : public ::testing::Test {
                                                       .opener = opener_,
                                                       .routes = table_,
                                                       .log = log_,
-                                                      .listening_ports = listening_ports_});
+                                                      .listening_ports = listening_ports_,
+                                                      .hooks = hooks_});
     auto started = gateway_->start();
     ASSERT_TRUE(started) << started.error().message;
-    thread_ = std::thread([this] { loop_.run(); });
+    thread_ = std::thread([this] { run_loop(loop_); });
   }
 
   void stop() {
@@ -231,6 +234,7 @@ class GatewayTest : public ::testing::Test {
   Backend backend_;
   std::string routes_;
   ListeningPorts listening_ports_;
+  Hooks hooks_;
   std::unique_ptr<Gateway> gateway_;
   std::thread thread_;
 };
