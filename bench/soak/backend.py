@@ -3,6 +3,7 @@
 /size/N   GET: N bytes of a known pattern       /hash    POST: SHA-256 of the body
 /events   server-sent events without an end     /echo    a WebSocket that echoes
 /routes   POST: the body becomes the listeners file, by rename or in place in turn
+/work/N   POST: the body becomes the file N of the mounted directory; GET: what is in it
 /state    memory in KiB and open descriptors of the guest's own daemons, as JSON
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 PATTERN = bytes(range(251)) * 1024
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 LISTENERS = "/etc/gondolin/listeners"
-DAEMONS = ("sandboxd", "sandboxfs", "sandboxingress")
+DAEMONS = ("sandboxd", "sandboxfs", "sandboxingress", "sandboxmounts")
 
 
 def daemons():
@@ -48,6 +49,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.echo()
         elif self.path == "/state":
             self.send_text(json.dumps(daemons()))
+        elif self.path.startswith("/work/"):
+            self.send_content(Path(self.path).read_bytes())
         else:
             self.send_text(self.path)
 
@@ -55,10 +58,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         digest, kept = hashlib.sha256(), b""
         for data in self.body():
             digest.update(data)
-            if self.path == "/routes":
+            if self.path.startswith(("/routes", "/work/")):
                 kept += data
         if self.path == "/routes":
             self.write_routes(kept)
+        elif self.path.startswith("/work/"):
+            Path(self.path).write_bytes(kept)
         self.send_text(digest.hexdigest())
 
     def body(self):
@@ -85,10 +90,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             os.rename(path, LISTENERS)
 
     def send_text(self, text):
+        self.send_content(text.encode())
+
+    def send_content(self, content):
         self.send_response(200)
-        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(text.encode())
+        self.wfile.write(content)
 
     def send_pattern(self, size):
         self.send_response(200)

@@ -10,6 +10,7 @@ import struct
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 PATTERN = bytes(range(251)) * 8000
 ROUTES = "/ :8000\n/aside :8000  # kept by edit {0}\n/edit-{0} :8000\n"
@@ -30,9 +31,10 @@ class Client(threading.Thread):
     name = "?"
     PAUSE = 0.0
 
-    def __init__(self, port, seed):
+    def __init__(self, port, directory, seed):
         super().__init__(daemon=True)
         self.port = port
+        self.directory = Path(directory)  # of the host, which the guest has at /work
         self.random = random.Random(seed)
         self.stopping = threading.Event()
         self.done = Counter()
@@ -205,6 +207,31 @@ class Editor(Client):
             connection.close()
 
 
+class Mounter(Client):
+    """Files of a mounted directory: written in the guest and read on the host, and back."""
+
+    name = "mount"
+    PAUSE = 0.05
+    number = 0
+
+    def turn(self):
+        self.number += 1
+        path = self.directory / f"{id(self)}-{self.number}"
+        data = os.urandom(self.random.choice((0, 1, 5000, 200_000)))
+        connection = self.connect()
+        try:
+            self.ask(connection, "POST", f"/work/{path.name}", data)
+            expect(path.read_bytes() == data, True, "the guest's file on the host is the same")
+            other = path.with_suffix(".host")
+            other.write_bytes(data[::-1])
+            seen = self.ask(connection, "GET", f"/work/{other.name}")
+            expect(seen == data[::-1], True, "the host's file in the guest is the same")
+            other.unlink()
+        finally:
+            connection.close()
+            path.unlink(missing_ok=True)
+
+
 class Guest(Client):
     """Not load: asks the guest for the state of its daemons, which it returns."""
 
@@ -218,4 +245,4 @@ class Guest(Client):
             connection.close()
 
 
-MIX = (Getter, Getter, Uploader, Listener, WebSocket, Aborter, Aborter, Editor)
+MIX = (Getter, Getter, Uploader, Listener, WebSocket, Aborter, Aborter, Editor, Mounter)

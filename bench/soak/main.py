@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -40,10 +41,13 @@ def descriptors(pid):
 
 
 class Sandbox:
-    """`gondolin exec --listen` with the backend in its guest."""
+    """`gondolin exec --listen --mount` with the backend in its guest."""
 
     def __init__(self, program):
-        command = [program, "exec", "--memory", str(GUEST_MIB), "--listen", "--", "python3", "-"]
+        self.mounted = tempfile.TemporaryDirectory(prefix="soak")
+        self.directory = self.mounted.name
+        command = [program, "exec", "--memory", str(GUEST_MIB), "--mount",
+                   f"{self.directory}:/work", "--listen", "--", "python3", "-"]
         with open(HERE / "backend.py") as source:
             self.child = subprocess.Popen(command, stdin=source, stdout=subprocess.DEVNULL,
                                           stderr=subprocess.PIPE, text=True)
@@ -66,6 +70,7 @@ class Sandbox:
         self.child.terminate()
         said = self.child.stderr.read()
         status = self.child.wait(30)
+        self.mounted.cleanup()
         return status, said
 
 
@@ -127,7 +132,7 @@ def complaints(start, samples, end):
 
 def run_load(sandbox, seconds, tell):
     """Every client of the mix for this long; returns them, ended."""
-    clients = [kind(sandbox.port, seed) for seed, kind in enumerate(MIX)]
+    clients = [kind(sandbox.port, sandbox.directory, seed) for seed, kind in enumerate(MIX)]
     for client in clients:
         client.start()
     end = time.monotonic() + seconds
@@ -142,7 +147,7 @@ def run_load(sandbox, seconds, tell):
 
 
 def soak(sandbox, minutes):
-    guest = Guest(sandbox.port, 0)
+    guest = Guest(sandbox.port, sandbox.directory, 0)
     idle_files = wait_for_backend(guest) and descriptors(sandbox.child.pid)
     clients = run_load(sandbox, WARM_UP_SECONDS, lambda: None)
     start = settled(sandbox, guest, idle_files)

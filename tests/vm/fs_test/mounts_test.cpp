@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -143,6 +144,29 @@ TEST_F(Mounts, ADaemonThatDiesBringsThemBack) {
   EXPECT_TRUE(eventually([&] { return vm_.guest("cat /work/f").output == "still"; }));
   EXPECT_TRUE(
       eventually([&] { return vm_.guest("cat /reader/f && ls /work/nested/deep").status == 0; }));
+}
+
+// The daemon is killed beside a program that works on files, a step later each time, so in the
+// middle of another message: what was done before is whole on the host, and the next work succeeds.
+TEST_F(Mounts, ADaemonThatIsKilledInTheMiddleOfAnythingLosesNoFileThatWasDone) {
+  for (int step = 1; step <= 8; ++step) {
+    const int before = vm_.restarts_of("sandboxmounts");
+    const CommandResult work = vm_.guest(
+        "mkdir /work/k && cd /work/k && n=0; while [ $n -lt 300 ]; do n=$((n + 1)); "
+        "[ $n = " +
+        std::to_string(step) +
+        " ] && { kill -9 $(pidof sandboxmounts) & } ; "
+        "echo content-$n > $n && mv $n d$n && ls > /dev/null && "
+        "grep -q content-$n d$n && echo $n || exit 0; done 2>/dev/null");
+    EXPECT_TRUE(eventually([&] { return vm_.restarts_of("sandboxmounts") > before; })) << step;
+    std::istringstream done(work.output);
+    for (std::string number; done >> number;)
+      EXPECT_EQ(host_content("k/d" + number), "content-" + number + "\n") << step;
+    EXPECT_TRUE(eventually([&] { return vm_.guest("echo new > /work/k/after").status == 0; }))
+        << step;
+    EXPECT_EQ(host_content("k/after"), "new\n");
+    fs::remove_all(vm_.host() / "k");
+  }
 }
 
 TEST_F(Mounts, AServerInTheGuestServesTheHostsDirectory) {
