@@ -102,11 +102,25 @@ Connection::State Connection::established() {
   return pump();
 }
 
-Connection::State Connection::on_socket_event(std::uint32_t events) {
+Connection::State Connection::on_descriptor_event(std::uint32_t events) {
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) readable_ = true;
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) hung_up_ = true;
   if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) writable_ = true;
   return state_ == State::kConnecting ? check_attempt() : pump();
+}
+
+Connection::State Connection::on_stream_event(const wire::MuxEvent& event) {
+  switch (event.kind) {
+    case wire::MuxEvent::Kind::kReadable:
+    case wire::MuxEvent::Kind::kEnd:
+      return on_stream_input();
+    case wire::MuxEvent::Kind::kWritable:
+      return on_stream_room();
+    case wire::MuxEvent::Kind::kReset:
+      return on_stream_reset();
+    default:
+      return state_;
+  }
 }
 
 Connection::State Connection::on_stream_input() {

@@ -33,7 +33,10 @@ class Connection {
   // which on loopback is mostly at once.
   State connect();
 
-  State on_socket_event(std::uint32_t events);
+  State on_descriptor_event(std::uint32_t events);
+  State on_stream_event(const wire::MuxEvent& event);
+
+ private:
   // The stream has bytes, or its end, for the socket.
   State on_stream_input();
   // The stream may take more from the socket.
@@ -41,7 +44,6 @@ class Connection {
   // The host ended the stream: so does the connection, by a TCP reset.
   State on_stream_reset();
 
- private:
   [[nodiscard]] int begin_attempt();  // 0 or the errno of the attempt
   State check_attempt();
   State attempt_failed(int os_error);

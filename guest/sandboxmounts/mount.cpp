@@ -95,7 +95,7 @@ Mount::State Mount::end() {
   return State::kGone;
 }
 
-Mount::State Mount::on_descriptor_event() {
+Mount::State Mount::on_descriptor_event(std::uint32_t) {
   if (mounting_.pid > 0) return on_mounted();
   device_readable_ = true;
   return pump_requests();

@@ -40,7 +40,7 @@ class Mount {
   // have been returned.
   ~Mount();
 
-  [[nodiscard]] State on_descriptor_event();
+  [[nodiscard]] State on_descriptor_event(std::uint32_t events);
   [[nodiscard]] State on_stream_event(const wire::MuxEvent& event);
 
  private:
