@@ -32,35 +32,30 @@ enum class MessageTag : std::uint8_t {
   kListeningPorts = 9,
 };
 
-template <typename Tag>
-void put_tag(ByteWriter& writer, Tag tag) {
-  writer.integer(static_cast<std::uint8_t>(tag));
-}
-
 // --- targets -----------------------------------------------------------------
 
 struct TargetWriter {
   ByteWriter& to;
 
-  void operator()(const ExecTarget&) const { put_tag(to, TargetTag::kExec); }
+  void operator()(const ExecTarget&) const { to.choice(TargetTag::kExec); }
   void operator()(const StdioTarget& target) const {
-    put_tag(to, TargetTag::kStdio);
+    to.choice(TargetTag::kStdio);
     to.integer(target.exec);
   }
   void operator()(const StderrTarget& target) const {
-    put_tag(to, TargetTag::kStderr);
+    to.choice(TargetTag::kStderr);
     to.integer(target.exec);
   }
-  void operator()(const PortsTarget&) const { put_tag(to, TargetTag::kPorts); }
+  void operator()(const PortsTarget&) const { to.choice(TargetTag::kPorts); }
   void operator()(const PrepareTarget& target) const {
-    put_tag(to, TargetTag::kPrepare);
+    to.choice(TargetTag::kPrepare);
     to.integer(target.wall_clock_ns);
     to.blob(target.entropy);
     to.string(target.hostname);
     to.string(target.machine_id);
   }
-  void operator()(const PowerOffTarget&) const { put_tag(to, TargetTag::kPowerOff); }
-  void operator()(const FilesTarget&) const { put_tag(to, TargetTag::kFiles); }
+  void operator()(const PowerOffTarget&) const { to.choice(TargetTag::kPowerOff); }
+  void operator()(const FilesTarget&) const { to.choice(TargetTag::kFiles); }
 };
 
 bool is_machine_id(const std::string& text) {
@@ -109,16 +104,14 @@ void put_size(ByteWriter& to, const TerminalSize& size) {
 }
 
 void put_strings(ByteWriter& to, const std::vector<std::string>& strings) {
-  to.integer(static_cast<std::uint32_t>(strings.size()));
-  for (const auto& text : strings)
-    to.string(text);
+  to.list(strings, [&](const std::string& text) { to.string(text); });
 }
 
 struct MessageWriter {
   ByteWriter& to;
 
   void operator()(const Spawn& spawn) const {
-    put_tag(to, MessageTag::kSpawn);
+    to.choice(MessageTag::kSpawn);
     put_strings(to, spawn.argv);
     put_strings(to, spawn.environment);
     to.string(spawn.cwd);
@@ -126,40 +119,39 @@ struct MessageWriter {
     if (spawn.terminal) put_size(to, *spawn.terminal);
   }
   void operator()(const Resize& resize) const {
-    put_tag(to, MessageTag::kResize);
+    to.choice(MessageTag::kResize);
     put_size(to, resize.size);
   }
   void operator()(const Signal& signal) const {
-    put_tag(to, MessageTag::kSignal);
+    to.choice(MessageTag::kSignal);
     to.integer(signal.number);
   }
   void operator()(const Started& started) const {
-    put_tag(to, MessageTag::kStarted);
+    to.choice(MessageTag::kStarted);
     to.integer(started.pid);
   }
   void operator()(const Failed& failed) const {
-    put_tag(to, MessageTag::kFailed);
+    to.choice(MessageTag::kFailed);
     to.integer(failed.os_error);
     to.string(failed.message);
   }
   void operator()(const Exited& exited) const {
-    put_tag(to, MessageTag::kExited);
+    to.choice(MessageTag::kExited);
     to.integer(exited.code);
   }
   void operator()(const Signaled& signaled) const {
-    put_tag(to, MessageTag::kSignaled);
+    to.choice(MessageTag::kSignaled);
     to.integer(signaled.number);
   }
-  void operator()(const Drained&) const { put_tag(to, MessageTag::kDrained); }
+  void operator()(const Drained&) const { to.choice(MessageTag::kDrained); }
   void operator()(const ListeningPorts& listening) const {
-    put_tag(to, MessageTag::kListeningPorts);
-    to.integer(static_cast<std::uint32_t>(listening.ports.size()));
-    for (const auto& port : listening.ports) {
+    to.choice(MessageTag::kListeningPorts);
+    to.list(listening.ports, [this](const ListeningPort& port) {
       to.integer(port.port);
-      to.integer(static_cast<std::uint8_t>(port.address));
+      to.choice(port.address);
       to.integer(port.pid);
       to.string(port.process);
-    }
+    });
   }
 };
 
@@ -170,21 +162,11 @@ TerminalSize read_size(ByteReader& from) {
   return size;
 }
 
-// Reads as many elements as announced; ends early, failed, when they are not there.
-template <typename ReadElement>
-auto read_list(ByteReader& from, ReadElement read_element) {
-  std::vector<decltype(read_element())> list;
-  auto count = from.integer<std::uint32_t>();
-  for (std::uint32_t i = 0; i < count && !from.failed(); ++i)
-    list.push_back(read_element());
-  return list;
-}
-
 Spawn read_spawn(ByteReader& from) {
   auto read_string = [&] { return from.string(); };
   Spawn spawn;
-  spawn.argv = read_list(from, read_string);
-  spawn.environment = read_list(from, read_string);
+  spawn.argv = from.list(read_string);
+  spawn.environment = from.list(read_string);
   spawn.cwd = from.string();
   auto has_terminal = from.integer<std::uint8_t>();
   if (has_terminal == 1) spawn.terminal = read_size(from);
@@ -195,13 +177,9 @@ Spawn read_spawn(ByteReader& from) {
 ListeningPort read_port(ByteReader& from) {
   ListeningPort port;
   port.port = from.integer<std::uint16_t>();
-  auto address = from.integer<std::uint8_t>();
-  port.address = static_cast<ListenAddress>(address);
+  port.address = from.choice(ListenAddress::kOther6);
   port.pid = from.integer<std::uint32_t>();
   port.process = from.string();
-  bool known = address >= static_cast<std::uint8_t>(ListenAddress::kLoopback4) &&
-               address <= static_cast<std::uint8_t>(ListenAddress::kOther6);
-  if (!known) from.fail();
   return port;
 }
 
@@ -226,7 +204,7 @@ ControlMessage read_message(ByteReader& from) {
     case MessageTag::kDrained:
       return Drained{};
     case MessageTag::kListeningPorts:
-      return ListeningPorts{read_list(from, [&] { return read_port(from); })};
+      return ListeningPorts{from.list([&] { return read_port(from); })};
   }
   from.fail();
   return {};
@@ -259,27 +237,16 @@ Result<ByteBuffer> encode_message(const ControlMessage& message) {
                   "a command, variable or directory cannot hold a NUL byte");
     }
   }
-  ByteWriter writer;
-  writer.integer(std::uint32_t{0});
-  std::visit(MessageWriter{writer}, message);
-  std::size_t length = writer.size() - kLengthSize;
-  if (length > kMaxMessage) {
+  ByteBuffer bytes = with_length([&](ByteWriter& to) { std::visit(MessageWriter{to}, message); });
+  if (bytes.size() > kLengthSize + kMaxMessage) {
     return fail(ErrorCode::kLimit, "the command and its environment are longer than " +
                                        std::to_string(kMaxMessage) + " bytes");
   }
-  ByteBuffer bytes = writer.take();
-  store_u32(bytes, static_cast<std::uint32_t>(length));
   return bytes;
 }
 
 Result<std::optional<ControlMessage>> MessageReader::next() {
-  auto whole = cutter_.whole();
-  if (!whole) return std::nullopt;
-  ByteReader reader(*whole);
-  ControlMessage message = read_message(reader);
-  if (!reader.complete()) return fail(ErrorCode::kProtocol, "malformed control message");
-  cutter_.drop();
-  return message;
+  return next_message(cutter_, "malformed control message", read_message);
 }
 
 }  // namespace gondolin::wire

@@ -41,57 +41,52 @@ bool is_name(std::string_view name) {
 struct FileMessageWriter {
   ByteWriter& to;
 
-  template <typename Enum>
-  void choice(Enum value) const {
-    to.integer(static_cast<std::uint8_t>(value));
-  }
-
   void operator()(const ReadFile& request) const {
-    choice(FileTag::kReadFile);
+    to.choice(FileTag::kReadFile);
     to.string(request.path);
     to.integer(request.offset);
     to.integer(request.length);
   }
   void operator()(const WriteFile& request) const {
-    choice(FileTag::kWriteFile);
+    to.choice(FileTag::kWriteFile);
     to.string(request.path);
-    choice(request.mode);
+    to.choice(request.mode);
     to.integer(request.permissions.value_or(kNoPermissions));
   }
   void operator()(const ListDirectory& request) const {
-    choice(FileTag::kListDirectory);
+    to.choice(FileTag::kListDirectory);
     to.string(request.path);
   }
   void operator()(const StatFile& request) const {
-    choice(FileTag::kStatFile);
+    to.choice(FileTag::kStatFile);
     to.string(request.path);
-    choice(request.link);
+    to.choice(request.link);
   }
   void operator()(const MakeDirectory& request) const {
-    choice(FileTag::kMakeDirectory);
+    to.choice(FileTag::kMakeDirectory);
     to.string(request.path);
     to.integer(request.permissions);
-    choice(request.parents);
+    to.choice(request.parents);
   }
   void operator()(const RenameFile& request) const {
-    choice(FileTag::kRenameFile);
+    to.choice(FileTag::kRenameFile);
     to.string(request.from);
     to.string(request.to);
-    choice(request.existing);
+    to.choice(request.existing);
   }
   void operator()(const RemoveFile& request) const {
-    choice(FileTag::kRemoveFile);
+    to.choice(FileTag::kRemoveFile);
     to.string(request.path);
-    choice(request.depth);
+    to.choice(request.depth);
   }
   void operator()(const FileData& data) const {
-    choice(FileTag::kFileData);
+    to.choice(FileTag::kFileData);
     to.blob(data.bytes);
   }
-  void operator()(const FileDone&) const { choice(FileTag::kFileDone); }
+  void operator()(const FileDone&) const { to.choice(FileTag::kFileDone); }
   void operator()(const FileStatus& status) const {
-    choice(FileTag::kFileStatus);
-    choice(status.kind);
+    to.choice(FileTag::kFileStatus);
+    to.choice(status.kind);
     to.integer(status.permissions);
     to.integer(status.uid);
     to.integer(status.gid);
@@ -100,30 +95,22 @@ struct FileMessageWriter {
     to.string(status.link_target);
   }
   void operator()(const DirectoryEntries& list) const {
-    choice(FileTag::kDirectoryEntries);
-    to.integer(static_cast<std::uint32_t>(list.entries.size()));
-    for (const auto& entry : list.entries) {
+    to.choice(FileTag::kDirectoryEntries);
+    to.list(list.entries, [this](const DirectoryEntry& entry) {
       to.string(entry.name);
-      choice(entry.kind);
-    }
+      to.choice(entry.kind);
+    });
   }
   void operator()(const FileFailed& failed) const {
-    choice(FileTag::kFileFailed);
+    to.choice(FileTag::kFileFailed);
     to.integer(failed.os_error);
   }
 };
 
-// A reader that also knows paths, names and choices.
+// A reader that also knows paths and names.
 struct FileMessageParser {
   ByteReader& from;
 
-  // A value of an enum whose values are 1 to `last`.
-  template <typename Enum>
-  Enum choice(Enum last) const {
-    auto value = from.integer<std::uint8_t>();
-    if (value == 0 || value > static_cast<std::uint8_t>(last)) from.fail();
-    return static_cast<Enum>(value);
-  }
   [[nodiscard]] std::string path() const {
     std::string text = from.string();
     if (!is_guest_path(text)) from.fail();
@@ -144,7 +131,7 @@ struct FileMessageParser {
   }
   [[nodiscard]] WriteFile write_file() const {
     WriteFile request{.path = path()};
-    request.mode = choice(WriteMode::kAtomic);
+    request.mode = from.choice(WriteMode::kAtomic);
     auto bits = from.integer<std::uint32_t>();
     if (bits == kNoPermissions) return request;
     if (bits > kPermissionBits) from.fail();
@@ -153,24 +140,24 @@ struct FileMessageParser {
   }
   [[nodiscard]] StatFile stat_file() const {
     StatFile request{.path = path()};
-    request.link = choice(LastLink::kItself);
+    request.link = from.choice(LastLink::kItself);
     return request;
   }
   [[nodiscard]] MakeDirectory make_directory() const {
     MakeDirectory request{.path = path()};
     request.permissions = permissions();
-    request.parents = choice(Parents::kMake);
+    request.parents = from.choice(Parents::kMake);
     return request;
   }
   [[nodiscard]] RenameFile rename_file() const {
     RenameFile request{.from = path()};
     request.to = path();
-    request.existing = choice(Existing::kKeep);
+    request.existing = from.choice(Existing::kKeep);
     return request;
   }
   [[nodiscard]] RemoveFile remove_file() const {
     RemoveFile request{.path = path()};
-    request.depth = choice(Depth::kTree);
+    request.depth = from.choice(Depth::kTree);
     return request;
   }
   [[nodiscard]] FileData file_data() const {
@@ -183,7 +170,7 @@ struct FileMessageParser {
   }
   [[nodiscard]] FileStatus file_status() const {
     FileStatus status;
-    status.kind = choice(FileKind::kOther);
+    status.kind = from.choice(FileKind::kOther);
     status.permissions = permissions();
     status.uid = from.integer<std::uint32_t>();
     status.gid = from.integer<std::uint32_t>();
@@ -196,15 +183,13 @@ struct FileMessageParser {
     return status;
   }
   [[nodiscard]] DirectoryEntries entries() const {
-    DirectoryEntries list;
-    auto count = from.integer<std::uint32_t>();
-    if (count == 0) from.fail();
-    for (std::uint32_t i = 0; i < count && !from.failed(); ++i) {
+    DirectoryEntries list{from.list([this] {
       DirectoryEntry entry{.name = from.string()};
-      entry.kind = choice(FileKind::kOther);
+      entry.kind = from.choice(FileKind::kOther);
       if (!is_name(entry.name)) from.fail();
-      list.entries.push_back(std::move(entry));
-    }
+      return entry;
+    })};
+    if (list.entries.empty()) from.fail();
     return list;
   }
   [[nodiscard]] FileFailed failed() const {
@@ -253,24 +238,15 @@ bool is_guest_path(std::string_view path) {
 }
 
 ByteBuffer encode_file_message(const FileMessage& message) {
-  ByteWriter writer;
-  writer.integer(std::uint32_t{0});
-  std::visit(FileMessageWriter{writer}, message);
-  std::size_t length = writer.size() - kLengthSize;
-  GONDOLIN_CHECK(length <= kMaxFileMessage);
-  ByteBuffer bytes = writer.take();
-  store_u32(bytes, static_cast<std::uint32_t>(length));
+  ByteBuffer bytes =
+      with_length([&](ByteWriter& to) { std::visit(FileMessageWriter{to}, message); });
+  GONDOLIN_CHECK(bytes.size() <= kLengthSize + kMaxFileMessage);
   return bytes;
 }
 
 Result<std::optional<FileMessage>> FileMessageReader::next() {
-  auto whole = cutter_.whole();
-  if (!whole) return std::nullopt;
-  ByteReader reader(*whole);
-  FileMessage message = FileMessageParser{reader}.message();
-  if (!reader.complete()) return fail(ErrorCode::kProtocol, "malformed message about files");
-  cutter_.drop();
-  return message;
+  return next_message(cutter_, "malformed message about files",
+                      [](ByteReader& from) { return FileMessageParser{from}.message(); });
 }
 
 }  // namespace gondolin::wire

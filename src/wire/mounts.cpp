@@ -11,18 +11,15 @@ namespace gondolin::wire {
 ByteBuffer encode_mount_target(const MountTarget& target) {
   ByteWriter writer;
   writer.string(target.path);
-  writer.integer(static_cast<std::uint8_t>(target.access));
+  writer.choice(target.access);
   return writer.take();
 }
 
 Result<MountTarget> decode_mount_target(Bytes payload) {
   ByteReader reader(payload);
   MountTarget target{.path = reader.string()};
-  const auto access = reader.integer<std::uint8_t>();
-  target.access = static_cast<MountAccess>(access);
-  const bool known = access == static_cast<std::uint8_t>(MountAccess::kReadWrite) ||
-                     access == static_cast<std::uint8_t>(MountAccess::kReadOnly);
-  if (!reader.complete() || !known || !is_guest_path(target.path) || target.path == "/") {
+  target.access = reader.choice(MountAccess::kReadOnly);
+  if (!reader.complete() || !is_guest_path(target.path) || target.path == "/") {
     return fail(ErrorCode::kProtocol, "malformed target of a mount");
   }
   return target;
