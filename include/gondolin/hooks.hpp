@@ -17,6 +17,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -171,7 +172,12 @@ class HookReply {
     Question(const Question&) = delete;
     Question& operator=(const Question&) = delete;
     ~Question() {
-      settle(std::make_exception_ptr(std::runtime_error("it was dropped without an answer")));
+      if (settled_) return;
+      try {
+        settle(std::make_exception_ptr(std::runtime_error("it was dropped without an answer")));
+      } catch (const std::bad_alloc&) {
+        settle(std::current_exception());
+      }
     }
     void settle(HookOutcome<T> outcome) {
       if (!settled_.exchange(true)) sink_(std::move(outcome));

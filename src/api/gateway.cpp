@@ -80,9 +80,9 @@ class FileGateway final : public Ingress::Impl {
     asio::post(loop_, [this] {
       watch_.reset();
       table_.on_change({});
+      gateway_->close([this] { loop_.stop(); });
       deadline_.expires_after(kCloseDeadline);
       deadline_.async_wait([this](boost::system::error_code) { loop_.stop(); });
-      gateway_->close([this] { loop_.stop(); });
     });
     thread_.join();
   }

@@ -1,5 +1,6 @@
 #include "api/hook_threads.hpp"
 
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -23,6 +24,8 @@ bool HookThreads::have_taker() {
     threads_.emplace_back([self = shared_from_this()] { self->work(); });
     return true;
   } catch (const std::system_error&) {
+    return !threads_.empty();
+  } catch (const std::bad_alloc&) {
     return !threads_.empty();
   }
 }

@@ -4,6 +4,7 @@
 #include "api/hooks.hpp"
 
 #include <exception>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -126,14 +127,22 @@ ingress::HookError from_exception(const std::exception_ptr& error) {
 }
 
 // `T` is the public answer, `Gateway` what the gateway makes of it.
+template <typename Gateway, typename T>
+ingress::HookResult<Gateway> from_outcome(HookOutcome<T> outcome) {
+  try {
+    if (auto* value = std::get_if<T>(&outcome)) return from_public(std::move(*value));
+    return tl::unexpected(from_exception(std::get<std::exception_ptr>(outcome)));
+  } catch (const std::bad_alloc&) {
+    // So short that the string needs no memory.
+    return tl::unexpected(ingress::HookError(std::string("out of memory")));
+  }
+}
+
+// Whoever waits for the answer gets one, whatever runs out.
 template <typename T, typename Gateway>
 HookReply<T> reply_to(ingress::HookAnswer<Gateway> answer) {
   return HookReply<T>([answer = std::move(answer)](HookOutcome<T> outcome) {
-    if (auto* value = std::get_if<T>(&outcome)) {
-      answer(from_public(std::move(*value)));
-    } else {
-      answer(tl::unexpected(from_exception(std::get<std::exception_ptr>(outcome))));
-    }
+    answer(from_outcome<Gateway, T>(std::move(outcome)));
   });
 }
 

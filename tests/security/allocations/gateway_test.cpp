@@ -1,12 +1,23 @@
 // Allocations of the gateway's thread fail while it serves a client: that client's connection
 // may end, and the next client notices nothing.
 
+#include <exception>
+#include <memory>
+#include <new>
+#include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "failing_new.hpp"
+#include "gondolin/hooks.hpp"
+#include "ingress/hook_call.hpp"
+#include "io/mailbox.hpp"
 #include "unit/ingress/wire.hpp"
 
 namespace gondolin::ingress::testing {
@@ -36,6 +47,42 @@ TEST_F(AllocationFailureInTheGateway, EndsThatConnectionOnly) {
     if (!failed) break;
   }
   EXPECT_GT(ended, 0U);
+}
+
+// A hook that keeps its answer and throws: what it says later finds nobody, and that only once.
+TEST(AllocationFailureInAHook, WhatItAnswersLaterFindsNobody) {
+  asio::io_context loop;
+  auto mailbox = std::make_shared<Mailbox>(loop.get_executor());
+  HookAnswer<bool> kept;
+  bool thrown = false;
+  {
+    HookCall call(loop.get_executor(), mailbox);
+    auto asking = [&]() -> Awaitable<void> {
+      static_cast<void>(co_await call.ask<bool>([&](HookAnswer<bool> answer) {
+        kept = std::move(answer);
+        throw std::bad_alloc();
+      }));
+    };
+    asio::co_spawn(loop, asking, [&](const std::exception_ptr& error) { thrown = bool(error); });
+    loop.run();
+  }
+  ASSERT_TRUE(thrown);
+  kept(true);
+  kept(false);
+  loop.restart();
+  EXPECT_EQ(loop.run(), 1U);
+}
+
+// A hook that drops its reply where there is no memory to say so: the gateway still hears of it.
+TEST(AllocationFailureInAHook, AReplyThatIsDroppedAnswersAllTheSame) {
+  int answers = 0;
+  std::optional<HookReply<bool>> reply(std::in_place, [&](const HookOutcome<bool>& outcome) {
+    answers += std::holds_alternative<std::exception_ptr>(outcome) ? 1 : 0;
+  });
+  test::fail_after(0);
+  reply.reset();
+  EXPECT_TRUE(test::stop_failing());
+  EXPECT_EQ(answers, 1);
 }
 
 }  // namespace
