@@ -1,6 +1,7 @@
 // An event loop on a thread of its own, and calls into it from other threads.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -24,7 +25,7 @@ namespace gondolin::api {
 // before this object: declare it behind, and call stop() first.
 class LoopThread {
  public:
-  LoopThread() : thread_([this] { run_loop(context_); }) {}
+  LoopThread() : thread_([this] { work(); }) {}
   ~LoopThread() { stop(); }
   LoopThread(const LoopThread&) = delete;
   LoopThread& operator=(const LoopThread&) = delete;
@@ -32,7 +33,7 @@ class LoopThread {
   [[nodiscard]] asio::any_io_executor executor() { return context_.get_executor(); }
 
   // Whether this is the loop's thread.
-  [[nodiscard]] bool here() const { return std::this_thread::get_id() == thread_.get_id(); }
+  [[nodiscard]] bool here() const { return std::this_thread::get_id() == id_; }
 
   // Runs `work` on the loop and returns what it returns, or throws what it throws.
   // kCancelled when the loop is stopped first; `work` is not running any more then.
@@ -82,24 +83,31 @@ class LoopThread {
     asio::post(context_, std::move(function));
   }
 
-  // Ends the loop and waits for its thread. Calls of run() that wait throw. From
-  // any thread but the loop's; may be called again.
+  // Ends the loop and waits for its thread. Calls of run() that wait throw. On the loop's
+  // own thread it does not wait: whoever destroys this does. May be called again.
   void stop() {
-    std::lock_guard once(stop_mutex_);
-    if (!thread_.joinable()) return;
     context_.stop();
-    thread_.join();
+    if (here()) return;
+    std::lock_guard once(stop_mutex_);
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void work() {
+    id_ = std::this_thread::get_id();
+    run_loop(context_);
+    id_ = std::thread::id();
     std::lock_guard lock(mutex_);
     stopped_ = true;
     changed_.notify_all();
   }
 
- private:
   asio::io_context context_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{context_.get_executor()};
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopped_ = false;
+  std::atomic<std::thread::id> id_;  // the thread's, while it is in the loop
   std::mutex stop_mutex_;
   std::thread thread_;
 };

@@ -88,7 +88,13 @@ Awaitable<ListeningPort> wait_for_port(std::weak_ptr<LoopThread> loop, PortsSour
     if (wanted.cancel.stop_requested()) {
       throw ApiError(ApiErrorCode::kCancelled, "waiting for the port was cancelled");
     }
-    const std::vector<ListeningPort> ports = co_await source();
+    std::vector<ListeningPort> ports;
+    try {
+      ports = co_await source();
+    } catch (const ApiError& error) {
+      // A busy guest that does not answer in time may do so the next time.
+      if (error.code() != ApiErrorCode::kTimeout || Clock::now() >= deadline) throw;
+    }
     auto found = std::ranges::find_if(ports, [&](const ListeningPort& each) {
       return each.port == wanted.port && each.scope != Scope::kOther;
     });

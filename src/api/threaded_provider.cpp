@@ -32,10 +32,11 @@ void ThreadedProvider::stop() {
 }
 
 void ThreadedProvider::work() {
+  id_ = std::this_thread::get_id();
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopped_ || !jobs_.empty(); });
-    if (stopped_) return;
+    if (stopped_) break;
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
@@ -43,6 +44,7 @@ void ThreadedProvider::work() {
     job = nullptr;
     lock.lock();
   }
+  id_ = std::thread::id();
 }
 
 void ThreadedProvider::push(Job job) {

@@ -5,6 +5,7 @@
 // requests unanswered at a time. FORGET, which is never answered, does not wait.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -33,6 +34,9 @@ class ThreadedProvider final : public vfs::Provider {
   // Starts the thread. `log` must outlive the object.
   ThreadedProvider(boost::asio::any_io_executor loop, const VfsMount& mount, const DebugLog& log);
   ~ThreadedProvider() override { stop(); }
+
+  // Whether this is the mount's thread.
+  [[nodiscard]] bool here() const { return std::this_thread::get_id() == id_; }
 
   // Waits for the operation in progress; the others are not begun any more.
   void stop();
@@ -88,6 +92,7 @@ class ThreadedProvider final : public vfs::Provider {
   std::condition_variable changed_;
   std::deque<Job> jobs_;
   bool stopped_ = false;
+  std::atomic<std::thread::id> id_;  // the thread's, until it ends
   std::thread thread_;
 };
 

@@ -1,5 +1,6 @@
 #include "api/vm_state.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <stop_token>
 #include <thread>
@@ -73,11 +74,11 @@ VmState::VmState(VmOptions options)
 
 std::shared_ptr<VmState> VmState::create(VmOptions options) {
   return {new VmState(std::move(options)), [](VmState* state) {
-            if (!state->loop().here()) {
+            if (!state->on_own_thread()) {
               delete state;
               return;
             }
-            // The thread waits for this one to leave the loop.
+            // The thread waits for this one to leave what it is in.
             std::thread([state] { delete state; }).detach();
           }};
 }
@@ -85,6 +86,11 @@ std::shared_ptr<VmState> VmState::create(VmOptions options) {
 VmState::~VmState() {
   close();
   stop_loop();
+}
+
+bool VmState::on_own_thread() const {
+  return loop_.here() ||
+         std::ranges::any_of(mounts_, [](const auto& mount) { return mount->here(); });
 }
 
 void VmState::stop_loop() {

@@ -60,6 +60,8 @@ class VmState : public std::enable_shared_from_this<VmState> {
   [[nodiscard]] std::vector<vm::GuestMount> make_mounts(const asio::any_io_executor& executor);
   [[nodiscard]] Awaitable<void> end();
   void stop_loop();
+  // Whether this is the loop's thread or a mount's, which cannot wait for its own end.
+  [[nodiscard]] bool on_own_thread() const;
 
   const VmOptions options_;
   const DebugLog log_;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""run_example.py PROGRAM: starts an example of examples/cpp, asks of its gateway what the
+"""run_example.py PROGRAM [ARGUMENT...]: starts an example of examples/cpp, asks of its gateway what the
 example promises, and sees it end when Enter is pressed."""
 
 import http.client
@@ -67,9 +67,18 @@ def rewrite_html(authority):
     expect(len(ask(authority, "/large.bin")[1]), 5_000_000, "a file larger than what is buffered")
 
 
+def vite(authority):
+    page = ask(authority, "/")[1]
+    expect(b"/@vite/client" in page and b"/main.js" in page, True, "the page has Vite's client and the project's module")
+    module = ask(authority, "/main.js")[1]
+    expect(b"createHotContext" in module and b"/greeting.js" in module, True, "Vite has compiled the module")
+    expect(b"Hello from the program around the sandbox" in ask(authority, "/greeting.js")[1], True,
+           "the module that the example writes")
+
+
 def main():
     program = sys.argv[1]
-    example = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    example = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         authority = None
         for line in example.stdout:

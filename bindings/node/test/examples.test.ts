@@ -1,58 +1,20 @@
-// The examples of examples/typescript in a project of their own, which has nothing but the
-// installed package: compiled as strictly as can be, and each asked what it promises.
+// The examples of examples/typescript, each asked what it promises; Vite's is in vite.test.ts.
 
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { copyFile, readdir } from 'node:fs/promises';
-import http from 'node:http';
-import path from 'node:path';
-import readline from 'node:readline';
 import test, { after, before } from 'node:test';
 
-import { consumerProject, execFileAsync, packageDirectory, request, type Answer } from './support.js';
+import { compiledExamples, startedExample, type Ask } from './examples.js';
+import { execFileAsync } from './support.js';
 
-const examples = path.join(packageDirectory, '..', '..', 'examples', 'typescript');
-const modules = path.join(packageDirectory, 'node_modules');
 let project: string;
 let cleanUp: () => Promise<void> = async () => undefined;
+before(async () => {
+  project = await compiledExamples({ after: (done) => { cleanUp = done; } });
+}, { timeout: 300_000 });
 after(() => cleanUp());
 
-before(async () => {
-  project = await consumerProject({ after: (done) => { cleanUp = done; } });
-  for (const name of await readdir(examples)) {
-    if (name.endsWith('.ts') || name === 'tsconfig.json') {
-      await copyFile(path.join(examples, name), path.join(project, name));
-    }
-  }
-  await execFileAsync(process.execPath, [path.join(modules, 'typescript', 'bin', 'tsc'), '-p', '.',
-    '--typeRoots', path.join(modules, '@types')], { cwd: project });
-}, { timeout: 300_000 });
-
-/** Starts an example, waits for its URL, lets `check` ask it, and sees it end with Enter. */
-async function withExample(
-  name: string, check: (ask: (path: string, options?: http.RequestOptions) => Promise<Answer>) => Promise<void>,
-): Promise<void> {
-  const child: ChildProcess = spawn(process.execPath, [`${name}.js`],
-    { cwd: project, stdio: ['pipe', 'pipe', 'inherit'] });
-  const exited = once(child, 'exit');
-  try {
-    assert.ok(child.stdout && child.stdin);
-    let url: string | undefined;
-    for await (const line of readline.createInterface({ input: child.stdout })) {
-      url = /Open (http:\/\/[\d.:]+)/.exec(line)?.[1];
-      if (url) break;
-    }
-    assert.ok(url);
-    const base = url;
-    await check((where, options = {}) => request(base + where, options));
-    child.stdin.write('\n');
-    const [code] = await exited as [number];
-    assert.equal(code, 0);
-  } finally {
-    child.kill();
-  }
-}
+const withExample = (name: string, check: (ask: Ask) => Promise<void>): Promise<void> =>
+  startedExample(project, [name], check);
 
 test('quick start', { timeout: 120_000 }, () => withExample('quick_start', async (ask) => {
   assert.equal((await ask('/hostname')).body, 'gondolin\n');
@@ -99,6 +61,8 @@ test('rewrite HTML', { timeout: 120_000 }, () => withExample('rewrite_html', asy
 
 for (const [name, wanted] of [
   ['switched_ingress', /The guest is called gondolin\nProgram 1 served 1 route\n$/],
+  ['switched_files',
+    /^from the host, color=green, yes\nRefused: 3\nfrom the guest\nOpened: true 1\n$/],
   ['switched_hooks', /^1 \{"NAME":"JSON"\}\n1 text\n403 Forbidden keep out\n$/],
 ] as [string, RegExp][]) {
   test(`the original's surface: ${name}`, { timeout: 120_000 }, async () => {

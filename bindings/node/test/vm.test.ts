@@ -2,13 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import path from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import test, { after, before } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
 import { GondolinError, VM, type IngressRoutesEvent } from 'gondolin';
 
-import { collectGarbage, gate, processHoldings, request, runScript } from './support.js';
+import {
+  collectGarbage, execFileAsync, gate, packageDirectory, processHoldings, request, runScript,
+} from './support.js';
 
 let vm: VM;
 before(async () => { vm = await VM.create(); }, { timeout: 300_000 });
@@ -173,6 +176,17 @@ test('a shell', async () => {
     if (seen.endsWith('ready> ')) shell.write('exit 5\n');
   }
   assert.equal((await shell).exitCode, 5);
+});
+
+test('a shell on a terminal of this machine', { timeout: 240_000 }, async () => {
+  await execFileAsync('python3', [path.join(packageDirectory, 'test', 'terminal.py'),
+    process.execPath, '--input-type=module', '--eval', `
+      import { VM } from 'gondolin';
+      const vm = await VM.create({ memory: '256M' });
+      const { exitCode } = await vm.shell({ command: ['sh'], env: { PS1: 'ready> ' } });
+      console.log('ended ' + exitCode);
+      await vm.close();
+    `], { cwd: import.meta.dirname });
 });
 
 test('kill ends a program, or sends it a signal', async () => {
