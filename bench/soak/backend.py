@@ -23,12 +23,14 @@ DAEMONS = ("sandboxd", "sandboxfs", "sandboxingress", "sandboxmounts")
 
 
 def daemons():
+    """Those that init started: some have children of the same name."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             name = (process / "comm").read_text().strip()
-            if name in DAEMONS:
-                memory = re.search(r"VmRSS:\s+(\d+)", (process / "status").read_text())
+            status = (process / "status").read_text()
+            if name in DAEMONS and re.search(r"^PPid:\s+1$", status, re.M):
+                memory = re.search(r"VmRSS:\s+(\d+)", status)
                 found[name] = {"rss_kib": int(memory.group(1)),
                                "descriptors": len(os.listdir(process / "fd"))}
         except FileNotFoundError:

@@ -149,7 +149,7 @@ TEST_F(Mounts, ADaemonThatDiesBringsThemBack) {
 // The daemon is killed beside a program that works on files, a step later each time, so in the
 // middle of another message: what was done before is whole on the host, and the next work succeeds.
 TEST_F(Mounts, ADaemonThatIsKilledInTheMiddleOfAnythingLosesNoFileThatWasDone) {
-  for (int step = 1; step <= 8; ++step) {
+  for (int step = 1; step <= 5; ++step) {
     const int before = vm_.restarts_of("sandboxmounts");
     const CommandResult work = vm_.guest(
         "mkdir /work/k && cd /work/k && n=0; while [ $n -lt 300 ]; do n=$((n + 1)); "
