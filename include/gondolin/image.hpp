@@ -47,7 +47,7 @@ enum class ImageFreshness {
 // The kernel that an image boots.
 enum class ImageKernel {
   kAuto,     // kMinimal when the store has it, else kStock
-  kMinimal,  // ours, which starts in a third of the time: built from Debian's source,
+  kMinimal,  // ours, which starts in less than half the time: built from Debian's source,
              // once, which takes many minutes
   kStock,    // Debian's
 };

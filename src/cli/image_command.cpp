@@ -64,8 +64,8 @@ void add_build(CLI::App& image, Invocation& invocation) {
   command->footer(
       "Prints the id of the image. The first build takes about a minute and downloads 100 MB; the\n"
       "same inputs build nothing again. Needs mmdebstrap, erofs-utils and, without root, uidmap.\n"
-      "--kernel minimal compiles a kernel that boots in a third of the time from Debian's source,\n"
-      "once: some ten minutes. From then on images have it unless --kernel stock is given.");
+      "--kernel minimal compiles a kernel that boots in less than half the time from Debian's\n"
+      "source, once: many minutes. From then on images have it unless --kernel stock is given.");
   CLI::Option* packages =
       command->add_option("--package", options->packages, "Debian package to add; repeatable")
           ->type_name("NAME")

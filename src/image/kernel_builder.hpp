@@ -1,5 +1,5 @@
 // A kernel of our own, made of Debian's linux-source package and the options of
-// images/kernel/minimal.config: it starts in a third of the time of Debian's.
+// images/kernel/minimal.config: it starts in less than half the time of Debian's.
 //
 // It takes many minutes, so it is built once, kept in the store, and never waited for by
 // anybody who did not ask for it.
