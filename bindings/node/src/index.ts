@@ -24,15 +24,17 @@ export type {
 } from './ingress.js';
 export { type VmVfsOptions } from './mounts.js';
 export {
-  MemoryProvider, ReadonlyProvider, RealFSProvider, type MemoryProviderOptions,
+  MemoryProvider, ReadonlyProvider, RealFSProvider, type DirectoryNames, type MemoryFile,
+  type MemoryProviderOptions, type MkdirOptions, type ReaddirOptions, type RealFile,
 } from './providers.js';
 export { type ExecOutputMode, type OutputChunk } from './output.js';
 export { type StdinSource } from './stdin.js';
+export { type Encoding, type EncodingOptions, type FileData } from './provider-files.js';
 export { type VfsHookContext, type VfsHooks } from './vfs-calls.js';
 export {
   ERRNO, isWriteFlag, normalizeVfsPath, ReadonlyVirtualProvider, VirtualProviderClass,
-  type VfsStatfs, type VirtualEntry, type VirtualFileHandle, type VirtualProvider,
-  type VirtualStats,
+  type Promised, type VfsStatfs, type VirtualEntry, type VirtualFileHandle, type VirtualProvider,
+  type VirtualProviderConstructor, type VirtualRead, type VirtualStats, type VirtualWritten,
 } from './vfs.js';
 export {
   VM, type ListeningPort, type SandboxOptions, type ShellOptions, type VmEvent, type VMOptions,

@@ -66,8 +66,13 @@ class Entry implements VirtualEntry {
 
 /** Text or bytes. */
 export type FileData = string | Uint8Array;
+/** Options that say how text is encoded. */
+export interface EncodingOptions {
+  /** The encoding; without one there are bytes. */
+  encoding?: BufferEncoding | null;
+}
 /** How text is encoded, or an object that says so. */
-export type Encoding = BufferEncoding | { encoding?: BufferEncoding | null } | null;
+export type Encoding = BufferEncoding | EncodingOptions | null;
 
 function encodingOf(options: Encoding | undefined): BufferEncoding | undefined {
   return (typeof options === 'string' ? options : options?.encoding) ?? undefined;

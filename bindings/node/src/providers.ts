@@ -8,69 +8,102 @@ import {
 } from './provider-files.js';
 import {
   errnoError, ERRNO, isWriteFlag, type VfsStatfs, type VirtualEntry, type VirtualFileHandle,
-  type VirtualProvider, type VirtualStats,
+  type VirtualProvider, type VirtualRead, type VirtualStats, type VirtualWritten,
 } from './vfs.js';
 
-type Names = (string | VirtualEntry)[];
-type ReaddirOptions = { withFileTypes?: boolean };
-type MkdirOptions = { recursive?: boolean; mode?: number };
+/** The names in a directory, with what they stand for where that was asked. */
+export type DirectoryNames = (string | VirtualEntry)[];
+
+/** How to list a directory. */
+export interface ReaddirOptions {
+  /** Whether to say what each name stands for. */
+  withFileTypes?: boolean;
+}
+
+/** How to make a directory. */
+export interface MkdirOptions {
+  /** Makes what is missing above it too, and takes one that exists for success. */
+  recursive?: boolean;
+  /** Its permissions; 0755 by default. */
+  mode?: number;
+}
 
 /** An open file of a {@link RealFSProvider}. */
-class RealFile implements VirtualFileHandle {
+export class RealFile implements VirtualFileHandle {
   readonly #steps: FileSteps;
+  /** The path that it was opened by. */
   readonly path: string;
+  /** The flags that it was opened with. */
   readonly flags: string;
 
+  /** @internal */
   constructor(steps: FileSteps, path: string, flags: string) {
     this.#steps = steps;
     this.path = path;
     this.flags = flags;
   }
 
+  /** Whether it is closed. */
   get closed(): boolean { return this.#steps.closed; }
 
+  /** Reads from a position, or where the last read or write ended. */
   async read(
     buffer: Buffer, offset: number, length: number, position?: number | null,
-  ): Promise<{ bytesRead: number; buffer: Buffer }> {
+  ): Promise<VirtualRead> {
     return { bytesRead: await runLater(this.#steps.read(buffer, offset, length, position)), buffer };
   }
+  /** Writes to a position, or where the last read or write ended. */
   async write(
     buffer: Buffer, offset: number, length: number, position?: number | null,
-  ): Promise<{ bytesWritten: number; buffer: Buffer }> {
+  ): Promise<VirtualWritten> {
     const piece = buffer.subarray(offset, offset + length);
     return { bytesWritten: await runLater(this.#steps.write(piece, position)), buffer };
   }
+  /** The whole content. */
   readFile(options?: Encoding): Promise<Buffer | string> { return runLater(readWhole(this.#steps, options)); }
+  /** Replaces the whole content. */
   writeFile(data: FileData, options?: Encoding): Promise<void> {
     return runLater(writeWhole(this.#steps, data, options));
   }
+  /** What it is now. */
   stat(): Promise<VmFsStat> { return runLater(this.#steps.stat()); }
+  /** Cuts it, or extends it with zeros. */
   truncate(length?: number): Promise<void> { return runLater(this.#steps.truncate(length)); }
+  /** Waits until it is on the disk. */
   sync(): Promise<void> { return runLater(this.#steps.sync()); }
+  /** Closes it. */
   close(): Promise<void> { return runLater(this.#steps.close()); }
 }
 
 /** An open file of a {@link MemoryProvider}, with the functions that return at once. */
-class MemoryFile extends RealFile {
+export class MemoryFile extends RealFile {
   readonly #steps: FileSteps;
 
+  /** @internal */
   constructor(steps: FileSteps, path: string, flags: string) {
     super(steps, path, flags);
     this.#steps = steps;
   }
 
+  /** As `read`. */
   readSync(buffer: Buffer, offset: number, length: number, position?: number | null): number {
     return runNow(this.#steps.read(buffer, offset, length, position));
   }
+  /** As `write`. */
   writeSync(buffer: Buffer, offset: number, length: number, position?: number | null): number {
     return runNow(this.#steps.write(buffer.subarray(offset, offset + length), position));
   }
+  /** As `readFile`. */
   readFileSync(options?: Encoding): Buffer | string { return runNow(readWhole(this.#steps, options)); }
+  /** As `writeFile`. */
   writeFileSync(data: FileData, options?: Encoding): void {
     runNow(writeWhole(this.#steps, data, options));
   }
+  /** As `stat`. */
   statSync(): VmFsStat { return runNow(this.#steps.stat()); }
+  /** As `truncate`. */
   truncateSync(length?: number): void { runNow(this.#steps.truncate(length)); }
+  /** As `close`. */
   closeSync(): void { runNow(this.#steps.close()); }
 }
 
@@ -100,7 +133,7 @@ class LibraryProvider implements VirtualProvider {
   /** What a name stands for. */
   lstat(path: string): Promise<VmFsStat> { return runLater(this.steps.stat(path)); }
   /** The names in a directory. */
-  readdir(path: string, options?: ReaddirOptions): Promise<Names> {
+  readdir(path: string, options?: ReaddirOptions): Promise<DirectoryNames> {
     return runLater(this.steps.readdir(path, options));
   }
   /** Makes a directory, with those above it where `options.recursive` says so. */
@@ -126,7 +159,7 @@ class LibraryProvider implements VirtualProvider {
     return runLater(this.steps.utimes(path, atime, mtime));
   }
   /** How full it is. */
-  statfs(): Promise<VfsStatfs & { bavail: number }> { return runLater(this.steps.statfs()); }
+  statfs(): Promise<VfsStatfs> { return runLater(this.steps.statfs()); }
   /** Fails where there is nothing by that name. */
   async access(path: string): Promise<void> { await this.lstat(path); }
   /** A file's content. */
@@ -184,7 +217,7 @@ export class MemoryProvider extends LibraryProvider {
   /** As `lstat`. */
   lstatSync(path: string): VmFsStat { return runNow(this.steps.stat(path)); }
   /** As `readdir`. */
-  readdirSync(path: string, options?: ReaddirOptions): Names { return runNow(this.steps.readdir(path, options)); }
+  readdirSync(path: string, options?: ReaddirOptions): DirectoryNames { return runNow(this.steps.readdir(path, options)); }
   /** As `mkdir`. */
   mkdirSync(path: string, options?: MkdirOptions): void { runNow(this.steps.mkdir(path, options)); }
   /** As `rmdir`. */
@@ -267,7 +300,7 @@ export class ReadonlyProvider implements VirtualProvider {
   /** What a name stands for. */
   async lstat(path: string): Promise<VirtualStats> { return this.provider.lstat(path); }
   /** The names in a directory. */
-  async readdir(path: string, options?: object): Promise<Names> {
+  async readdir(path: string, options?: object): Promise<DirectoryNames> {
     return [...await this.provider.readdir(path, options)];
   }
   /** What is written in a link. */

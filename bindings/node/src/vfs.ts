@@ -44,6 +44,22 @@ export interface VfsStatfs {
   bfree: number;
 }
 
+/** What a read came to. */
+export interface VirtualRead {
+  /** How many bytes. */
+  bytesRead: number;
+  /** The buffer, where Node's functions give it too. */
+  buffer?: Buffer;
+}
+
+/** What a write came to. */
+export interface VirtualWritten {
+  /** How many bytes. */
+  bytesWritten: number;
+  /** The buffer, where Node's functions give it too. */
+  buffer?: Buffer;
+}
+
 /**
  * A file that the guest has open: `FileHandle` of `fs/promises` is one. It stays usable when
  * its name is changed or removed.
@@ -55,11 +71,11 @@ export interface VirtualFileHandle {
    */
   read(
     buffer: Buffer, offset: number, length: number, position: number | null,
-  ): Promised<{ bytesRead: number }>;
+  ): Promised<VirtualRead>;
   /** Writes `length` bytes of `buffer` to `position`, or at the end where that is null. */
   write(
     buffer: Buffer, offset: number, length: number, position: number | null,
-  ): Promised<{ bytesWritten: number }>;
+  ): Promised<VirtualWritten>;
   /** What it is now, whatever it is called. */
   stat(): Promised<VirtualStats>;
   /** Cuts it, or extends it with zeros. */
@@ -187,13 +203,19 @@ class EmptyProvider implements VirtualProvider {
   }
 }
 
+/** The type of {@link VirtualProviderClass}. */
+export interface VirtualProviderConstructor {
+  /** Makes one; its arguments are what a derived class wants. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  new (...args: any[]): any;
+}
+
 /**
  * A class to derive providers from: every method fails until it is overridden. Its members
  * have no types, as the original's have none; `implements VirtualProvider` says what is
  * wanted.
  */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-export const VirtualProviderClass = EmptyProvider as unknown as new (...args: any[]) => any;
+export const VirtualProviderClass = EmptyProvider as unknown as VirtualProviderConstructor;
 
 /**
  * A class to derive providers from whose files are only read, by functions that return at
