@@ -1,10 +1,15 @@
 // Starting a VM with programs in QEMU's place; a real guest is tested in tests/vm.
 #include "vm/vm.hpp"
 
+#include <signal.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <fstream>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -107,6 +112,22 @@ TEST_F(VmTest, AKernelPanicIsTheReason) {
   replace_qemu("echo '[    1.0] Kernel panic - not syncing: no init' >&4");
   EXPECT_THAT(start().message,
               HasSubstr("the guest's kernel panicked: Kernel panic - not syncing: no init"));
+}
+
+TEST_F(VmTest, AStartThatTheEndOfTheLoopCutsOffLeavesNoProcess) {
+  replace_qemu("exec sleep 600");
+  pid_t pid = 0;
+  {
+    boost::asio::io_context loop;
+    boost::asio::co_spawn(loop, Vm::start(loop.get_executor(), options_, {}, DebugLog()),
+                          boost::asio::detached);
+    while (pid == 0 && !loop.stopped()) {
+      loop.run_one();
+      std::ifstream("/proc/thread-self/children") >> pid;
+    }
+    ASSERT_NE(pid, 0);
+  }
+  EXPECT_EQ(::kill(pid, 0), -1) << "it runs, or nobody has waited for it";
 }
 
 TEST_F(VmTest, ADaemonThatBreaksTheProtocolEndsTheBoot) {
