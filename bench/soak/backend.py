@@ -3,7 +3,7 @@
 /size/N   GET: N bytes of a known pattern       /hash    POST: SHA-256 of the body
 /events   server-sent events without an end     /echo    a WebSocket that echoes
 /routes   POST: the body becomes the listeners file, by rename or in place in turn
-/work/N   POST: the body becomes the file N of the mounted directory; GET: what is in it
+/mounted/N  POST: the body becomes the file N of the mounted directory; GET: what is in it
 /state    memory in KiB and open descriptors of the guest's own daemons, as JSON
 """
 
@@ -51,7 +51,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.echo()
         elif self.path == "/state":
             self.send_text(json.dumps(daemons()))
-        elif self.path.startswith("/work/"):
+        elif self.path.startswith("/mounted/"):
             self.send_content(Path(self.path).read_bytes())
         else:
             self.send_text(self.path)
@@ -60,11 +60,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         digest, kept = hashlib.sha256(), b""
         for data in self.body():
             digest.update(data)
-            if self.path.startswith(("/routes", "/work/")):
+            if self.path.startswith(("/routes", "/mounted/")):
                 kept += data
         if self.path == "/routes":
             self.write_routes(kept)
-        elif self.path.startswith("/work/"):
+        elif self.path.startswith("/mounted/"):
             Path(self.path).write_bytes(kept)
         self.send_text(digest.hexdigest())
 

@@ -34,7 +34,7 @@ class Client(threading.Thread):
     def __init__(self, port, directory, seed):
         super().__init__(daemon=True)
         self.port = port
-        self.directory = Path(directory)  # of the host, which the guest has at /work
+        self.directory = Path(directory)  # of the host, which the guest has at /mounted
         self.random = random.Random(seed)
         self.stopping = threading.Event()
         self.done = Counter()
@@ -220,11 +220,11 @@ class Mounter(Client):
         data = os.urandom(self.random.choice((0, 1, 5000, 200_000)))
         connection = self.connect()
         try:
-            self.ask(connection, "POST", f"/work/{path.name}", data)
+            self.ask(connection, "POST", f"/mounted/{path.name}", data)
             expect(path.read_bytes() == data, True, "the guest's file on the host is the same")
             other = path.with_suffix(".host")
             other.write_bytes(data[::-1])
-            seen = self.ask(connection, "GET", f"/work/{other.name}")
+            seen = self.ask(connection, "GET", f"/mounted/{other.name}")
             expect(seen == data[::-1], True, "the host's file in the guest is the same")
             other.unlink()
         finally:

@@ -47,7 +47,7 @@ class Sandbox:
         self.mounted = tempfile.TemporaryDirectory(prefix="soak")
         self.directory = self.mounted.name
         command = [program, "exec", "--memory", str(GUEST_MIB), "--mount",
-                   f"{self.directory}:/work", "--listen", "--", "python3", "-"]
+                   f"{self.directory}:/mounted", "--listen", "--", "python3", "-"]
         with open(HERE / "backend.py") as source:
             self.child = subprocess.Popen(command, stdin=source, stdout=subprocess.DEVNULL,
                                           stderr=subprocess.PIPE, text=True)
