@@ -136,11 +136,16 @@ export async function processHoldings(): Promise<{ descriptors: number; threads:
   return { descriptors: descriptors.length, threads: threads.length };
 }
 
-/** Runs `script`, a module, in a Node of its own to its end and returns what it wrote. */
-export async function runScript(script: string, ...args: string[]): Promise<string> {
+/**
+ * Runs `script`, a module, in a Node of its own to its end, with `environment` over this one's,
+ * and returns what it wrote.
+ */
+export async function runScript(
+  script: string, args: string[] = [], environment: NodeJS.ProcessEnv = {},
+): Promise<string> {
   const { stdout } = await execFileAsync(
     process.execPath, ['--input-type=module', '--eval', script, ...args],
-    { cwd: import.meta.dirname, timeout: 120_000 });
+    { cwd: import.meta.dirname, env: { ...process.env, ...environment }, timeout: 120_000 });
   return stdout;
 }
 

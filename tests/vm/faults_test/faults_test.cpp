@@ -189,10 +189,14 @@ fs::path copy_image(const fs::path& store) {
   const fs::path original = gondolin::ImageStore().path();
   for (const char* name : {"blobs", "images", "refs", "roots"})
     fs::create_directories(store / name);
-  for (const auto& blob :
-       {json["initramfs"], json["base"]["kernel"], json["base"]["modules"], json["base"]["root"]}) {
-    const std::string name = blob["sha256"];
-    fs::copy_file(original / "blobs" / name, store / "blobs" / name);
+  // Whatever names a blob has its size beside its hash: which blobs there are depends on the kernel.
+  const nlohmann::json flat = json.flatten();
+  for (const auto& [pointer, value] : flat.items()) {
+    const nlohmann::json::json_pointer at(pointer);
+    if (at.back() == "sha256" && json.at(at.parent_pointer()).contains("size")) {
+      const std::string name = value;
+      fs::copy_file(original / "blobs" / name, store / "blobs" / name);
+    }
   }
   const std::string id = json["id"];
   std::ofstream(store / "images" / (id + ".json")) << manifest.output;
