@@ -36,7 +36,7 @@ install(TARGETS gondolin_static EXPORT gondolinStaticTargets)
 install(DIRECTORY include/gondolin ${CMAKE_BINARY_DIR}/include/gondolin
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.hpp)
 install(TARGETS gondolin)
-install(TARGETS init sandboxd sandboxfs sandboxingress sandboxmounts DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/gondolin)
+install(PROGRAMS ${GONDOLIN_GUEST_FILES} DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/gondolin)
 install(FILES docs/gondolin.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

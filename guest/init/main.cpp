@@ -16,6 +16,7 @@
 #include "guest/init/modules.hpp"
 #include "guest/init/root.hpp"
 #include "guest/init/supervisor.hpp"
+#include "guest/programs.hpp"
 
 namespace gondolin::init {
 namespace {
@@ -63,7 +64,9 @@ void raise_limits(const Console& console) {
 }  // namespace
 }  // namespace gondolin::init
 
-int main() {
+namespace gondolin {
+
+int guest::init(int /*argc*/, char** /*argv*/) {
   // Started by hand on a running machine it would unmount and kill things there.
   if (::getpid() != 1) {
     static constexpr char kText[] = "init: only the kernel of a guest starts this program\n";
@@ -72,3 +75,5 @@ int main() {
   }
   gondolin::init::run();
 }
+
+}  // namespace gondolin

@@ -2,9 +2,11 @@
 // userspace/buffer-format.rst of Linux). The same entries give the same bytes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gondolin::image {
 
@@ -17,16 +19,20 @@ class CpioWriter {
   void add_directory(std::string_view path);
   // `permissions` as in chmod(2).
   void add_file(std::string_view path, std::uint32_t permissions, std::string_view content);
+  // One file with several names, hard links.
+  void add_links(const std::vector<std::string>& paths, std::uint32_t permissions,
+                 std::string_view content);
 
   // Ends the archive and gives it up; the writer is empty afterwards.
   [[nodiscard]] std::string finish();
 
  private:
-  void add_entry(std::string_view path, std::uint32_t mode, std::string_view content);
+  void add_entry(std::string_view path, std::uint32_t mode, std::size_t links,
+                 std::string_view content);
   void pad();
 
   std::string archive_;
-  std::uint32_t next_inode_ = 1;
+  std::uint32_t inode_ = 1;  // of the next entry
 };
 
 }  // namespace gondolin::image

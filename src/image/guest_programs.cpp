@@ -30,9 +30,12 @@ std::map<std::string, std::string> digests(const GuestPrograms& programs) {
 }
 
 std::string guest_segment(const GuestPrograms& programs) {
-  CpioWriter archive;
+  std::map<std::string_view, std::vector<std::string>> names;  // by content
   for (const auto& [name, content] : programs)
-    archive.add_file(name == "init" ? name : "gondolin/" + name, 0755, content);
+    names[content].push_back(name == "init" ? name : "gondolin/" + name);
+  CpioWriter archive;
+  for (const auto& [content, paths] : names)
+    archive.add_links(paths, 0755, content);
   return archive.finish();
 }
 

@@ -25,7 +25,8 @@ using GuestPrograms = std::map<std::string, std::string>;
 // The SHA-256 of each program.
 [[nodiscard]] std::map<std::string, std::string> digests(const GuestPrograms& programs);
 
-// /init and /gondolin/NAME, to follow the segment of the modules.
+// /init and /gondolin/NAME, to follow the segment of the modules. Those with the same
+// content, as ours have, are one file.
 [[nodiscard]] std::string guest_segment(const GuestPrograms& programs);
 
 // A module's name and the content of its file.

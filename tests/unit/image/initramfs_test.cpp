@@ -93,6 +93,22 @@ TEST(Cpio, AFileIsExactlyTheseBytes) {
             "TRAILER!!!\0\0\0\0"s);
 }
 
+TEST(Cpio, AFileWithSeveralNamesIsThereOnce) {
+  CpioWriter archive;
+  archive.add_links({"init", "gondolin/sandboxd"}, 0755, "hello");
+  archive.add_directory("next");
+  const std::string bytes = archive.finish();
+  // inode, mode, owner, group, two links, time, size
+  const std::string beginning = "07070100000001000081ed00000000000000000000000200000000";
+  const auto first = bytes.find(beginning + "00000005");
+  const auto second = bytes.find(beginning + "00000000");
+  EXPECT_EQ(first, 0U);
+  ASSERT_NE(second, std::string::npos);
+  EXPECT_EQ(bytes.substr(second + 110, 17), "gondolin/sandboxd");
+  EXPECT_EQ(bytes.find("hello"), bytes.rfind("hello"));
+  EXPECT_THAT(bytes, testing::HasSubstr("07070100000002000041ed"));
+}
+
 TEST(Cpio, ArchivesCanFollowEachOther) {
   CpioWriter archive;
   archive.add_directory("a");
@@ -113,6 +129,14 @@ TEST(GuestSegment, HasInitAtTheRootAndTheDaemonsBelow) {
   EXPECT_THAT(segment, testing::HasSubstr("\0init\0"s.substr(1)));
   EXPECT_THAT(segment, testing::HasSubstr("gondolin/sandboxd\0"s));
   EXPECT_THAT(segment, testing::Not(testing::HasSubstr("gondolin/init")));
+}
+
+TEST(GuestSegment, HasProgramsThatAreTheSameOnce) {
+  const std::string segment =
+      guest_segment({{"init", "the program"}, {"sandboxd", "the program"}, {"sandboxfs", "other"}});
+  EXPECT_EQ(segment.find("the program"), segment.rfind("the program"));
+  EXPECT_THAT(segment, testing::HasSubstr("gondolin/sandboxd\0"s));
+  EXPECT_THAT(segment, testing::HasSubstr("other"));
 }
 
 TEST(Kernel, TheElfImageComesOutOfABzImage) {

@@ -189,7 +189,8 @@ fs::path copy_image(const fs::path& store) {
   const fs::path original = gondolin::ImageStore().path();
   for (const char* name : {"blobs", "images", "refs", "roots"})
     fs::create_directories(store / name);
-  // Whatever names a blob has its size beside its hash: which blobs there are depends on the kernel.
+  // Whatever names a blob has its size beside its hash: which blobs there are depends on the
+  // kernel.
   const nlohmann::json flat = json.flatten();
   for (const auto& [pointer, value] : flat.items()) {
     const nlohmann::json::json_pointer at(pointer);
