@@ -63,14 +63,17 @@ Result<FuseRelay::Step> FuseRelay::step() {
 // The host answers while the old mount, which takes a while, is undone; the answer is
 // read after that.
 Status FuseRelay::start_over() {
-  device_readable_ = unmounted_ = false;
   request_size_ = request_sent_ = 0;
   reply_.clear();
   output_.clear();
   output_.put_encoded(link_.greet(fresh_nonce()));
   auto greeted = write_port();
-  device_.reset();
-  detach_mounts();
+  if (!unused()) {
+    device_.reset();
+    detach_mounts();
+    device_readable_ = false;
+  }
+  introducing_ = unmounted_ = false;
   return greeted ? Status{} : tl::unexpected(greeted.error());
 }
 
@@ -79,7 +82,21 @@ Status FuseRelay::mount() {
   if (!device) return tl::unexpected(device.error());
   device_ = std::move(*device);
   device_readable_ = true;
+  requests_ = 0;
+  init_reply_.clear();
   return epoll_.add(device_.get(), kDeviceEvents, kDeviceTag);
+}
+
+bool FuseRelay::unused() const {
+  return device_.valid() && !unmounted_ && requests_ == 1 && !init_reply_.empty();
+}
+
+// Shows a mount that is there to a new host.
+void FuseRelay::introduce() {
+  introducing_ = true;
+  std::ranges::copy(init_, request_.begin());
+  request_size_ = init_.size();
+  frame_request();
 }
 
 // --- the port ------------------------------------------------------------------
@@ -92,7 +109,10 @@ Status FuseRelay::handle_events() {
     Status done;
     switch ((*event)->kind) {
       case wire::LinkEvent::Kind::kUp:
-        done = mount();
+        if (device_.valid())
+          introduce();
+        else
+          done = mount();
         break;
       case wire::LinkEvent::Kind::kRenew:
         done = start_over();
@@ -142,10 +162,11 @@ Result<FuseRelay::Step> FuseRelay::read_device() {
     frame_request();
     if (request_size_ > 0) return Step::kIdle;  // no room
   }
-  if (!device_.valid() || !device_readable_) return Step::kIdle;
+  if (!device_.valid() || !device_readable_ || introducing_) return Step::kIdle;
   const ssize_t count = ::read(device_.get(), request_.data(), request_.size());
   if (count > 0) {
     request_size_ = static_cast<std::size_t>(count);
+    if (requests_++ == 0) init_.assign(request_.begin(), request_.begin() + count);
     frame_request();
     return Step::kProgress;
   }
@@ -180,6 +201,13 @@ void FuseRelay::frame_request() {
 }
 
 Status FuseRelay::write_device() {
+  if (introducing_) {
+    introducing_ = false;
+    unmounted_ = reply_ != init_reply_;  // what the kernel was told would not be true
+    reply_.clear();
+    return {};
+  }
+  if (requests_ == 1) init_reply_ = reply_;
   while (device_.valid()) {
     if (::write(device_.get(), reply_.data(), reply_.size()) >= 0) break;
     if (errno == EINTR) continue;
