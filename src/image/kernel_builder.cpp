@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -53,12 +52,8 @@ Status write_script(const fs::path& directory) {
 
 // PATH and HOME are the caller's, so that a ccache of theirs serves.
 std::vector<std::string> script_environment() {
-  std::vector<std::string> environment;
-  for (const char* name : {"PATH", "HOME", "CCACHE_DIR", "http_proxy", "https_proxy", "no_proxy"}) {
-    if (const char* value = std::getenv(name))
-      environment.push_back(std::string(name) + "=" + value);
-  }
-  return environment;
+  return inherited_environment(
+      {"PATH", "HOME", "CCACHE_DIR", "http_proxy", "https_proxy", "no_proxy"});
 }
 
 // "  CC      kernel/fork.o" as the kernel's makefiles tell it, without the blanks.

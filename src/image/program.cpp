@@ -166,6 +166,14 @@ Result<int> run_program(const Program& program, const ProgramOutput& output,
   return status;
 }
 
+std::vector<std::string> inherited_environment(std::initializer_list<const char*> names) {
+  std::vector<std::string> environment;
+  for (const char* name : names)
+    if (const char* value = std::getenv(name))
+      environment.push_back(std::string(name) + "=" + value);
+  return environment;
+}
+
 Result<std::string> find_program(std::string_view name) {
   if (name.find('/') != std::string_view::npos && ::access(std::string(name).c_str(), X_OK) == 0)
     return std::string(name);

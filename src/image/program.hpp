@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,10 @@ struct Program {
   std::vector<std::string> arguments;    // the first is the program, found along PATH
   std::vector<std::string> environment;  // NAME=VALUE, all of it
 };
+
+// Those of the named variables that our own environment has, as NAME=VALUE.
+[[nodiscard]] std::vector<std::string> inherited_environment(
+    std::initializer_list<const char*> names);
 
 struct ProgramOutput {
   std::function<void(std::string_view line)> log;    // stdout and stderr

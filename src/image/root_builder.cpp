@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -92,9 +92,8 @@ std::vector<std::string> script_environment(const RootPlan& plan) {
       fmt::format("FS_UUID={}-{}-{}-{}-{}", key.substr(0, 8), key.substr(8, 4), key.substr(12, 4),
                   key.substr(16, 4), key.substr(20, 12)),
   };
-  for (const char* name : {"http_proxy", "https_proxy", "no_proxy"})
-    if (const char* value = std::getenv(name))
-      environment.push_back(std::string(name) + "=" + value);
+  std::ranges::move(inherited_environment({"http_proxy", "https_proxy", "no_proxy"}),
+                    std::back_inserter(environment));
   return environment;
 }
 
