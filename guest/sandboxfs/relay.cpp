@@ -7,7 +7,6 @@
 #include <chrono>
 #include <optional>
 
-#include "guest/sandboxfs/mount_point.hpp"
 #include "wire/fuse_relay.hpp"
 
 namespace gondolin::guest {
@@ -20,9 +19,10 @@ constexpr std::uint32_t kDeviceEvents = EPOLLIN | EPOLLET;
 
 }  // namespace
 
-FuseRelay::FuseRelay(Epoll epoll, UniqueFd port)
+FuseRelay::FuseRelay(Epoll epoll, UniqueFd port, Mounting mounting)
     : epoll_(std::move(epoll)),
       port_(std::move(port)),
+      mounting_(std::move(mounting)),
       link_(wire::Role::kGuest, 0),
       output_(wire::kMaxFrame),
       request_(wire::kMaxFuseMessage) {
@@ -70,15 +70,16 @@ Status FuseRelay::start_over() {
   auto greeted = write_port();
   if (!unused()) {
     device_.reset();
-    detach_mounts();
+    mounting_.detach();
     device_readable_ = false;
   }
-  introducing_ = unmounted_ = false;
+  unmounted_ = false;
+  introducing_ = device_.valid();
   return greeted ? Status{} : tl::unexpected(greeted.error());
 }
 
 Status FuseRelay::mount() {
-  auto device = mount_fuse();
+  auto device = mounting_.mount();
   if (!device) return tl::unexpected(device.error());
   device_ = std::move(*device);
   device_readable_ = true;
@@ -93,7 +94,6 @@ bool FuseRelay::unused() const {
 
 // Shows a mount that is there to a new host.
 void FuseRelay::introduce() {
-  introducing_ = true;
   std::ranges::copy(init_, request_.begin());
   request_size_ = init_.size();
   frame_request();
@@ -109,7 +109,7 @@ Status FuseRelay::handle_events() {
     Status done;
     switch ((*event)->kind) {
       case wire::LinkEvent::Kind::kUp:
-        if (device_.valid())
+        if (introducing_)
           introduce();
         else
           done = mount();

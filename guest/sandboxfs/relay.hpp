@@ -9,8 +9,8 @@
 //
 // But a mount that nobody has used yet, as it is in every copy of a template, is kept: all
 // that it knows of its host is the answer to INIT. The new host is asked the same, and is as
-// good as the old one when it answers the same. Making a mount anew takes emulated guests a
-// tenth of their start.
+// good as the old one when it answers the same; requests wait in the kernel until then. Making
+// a mount anew takes emulated guests a tenth of their start.
 //
 // Nothing is queued here but one message each way and the frames of one write(2): a
 // host that does not read leaves requests in the kernel, where their processes wait.
@@ -18,7 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <functional>
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
@@ -32,7 +32,14 @@ namespace gondolin::guest {
 
 class FuseRelay {
  public:
-  FuseRelay(Epoll epoll, UniqueFd port);
+  // How a mount is made, which gives its non-blocking device, and undone: as mount_point.hpp
+  // has it, or what a test puts in its place.
+  struct Mounting {
+    std::function<Result<UniqueFd>()> mount;
+    std::function<void()> detach;
+  };
+
+  FuseRelay(Epoll epoll, UniqueFd port, Mounting mounting);
 
   // Runs until the port fails, the host breaks the protocol or mounting fails.
   [[nodiscard]] Status serve();
@@ -58,6 +65,7 @@ class FuseRelay {
 
   Epoll epoll_;
   Port port_;
+  Mounting mounting_;
   wire::Link link_;
   wire::OutputBuffer output_;
   UniqueFd device_;               // while mounted
@@ -70,7 +78,7 @@ class FuseRelay {
   std::size_t requests_ = 0;      // read from the device since it was mounted
   ByteBuffer init_;               // the first of them
   ByteBuffer init_reply_;         // and its answer, once it is there
-  bool introducing_ = false;      // a new host has been sent `init_` and has not answered
+  bool introducing_ = false;      // a new host has not answered `init_` yet: nothing is read
 };
 
 }  // namespace gondolin::guest
