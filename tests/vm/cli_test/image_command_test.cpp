@@ -1,4 +1,4 @@
-// `gondolin image build`, interrupted.
+// `gondolin image build` in an empty store, interrupted and twice at once.
 
 #include <signal.h>
 
@@ -33,6 +33,11 @@ class EmptyStore : public testing::Test {
     return names;
   }
 
+  [[nodiscard]] std::size_t number_of(const char* directory) const {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(path_ / directory), fs::directory_iterator()));
+  }
+
   fs::path path_;
 };
 
@@ -53,6 +58,22 @@ TEST_F(EmptyStore, InterruptedBuildOfAKernelLeavesNothingHalfMadeEither) {
   EXPECT_EQ(build.wait(), 128 + SIGINT);
   EXPECT_THAT(contents(), testing::IsEmpty());
   EXPECT_FALSE(fs::exists(path_ / "kernel-work" / "work"));
+}
+
+TEST_F(EmptyStore, TwoBuildsAtOnceMakeTheImageOnce) {
+  std::vector<std::string> build{"env", "GONDOLIN_IMAGE_STORE=" + path_.string(), GONDOLIN_PROGRAM,
+                                 "image", "build"};
+  BackgroundCommand first(build);
+  first.wait_for_errors("\n");
+  build.insert(build.end(), {"--tag", "second"});
+  BackgroundCommand second(build);
+  second.wait_for_errors("Waiting for another build");
+  EXPECT_EQ(first.wait(), 0);
+  EXPECT_EQ(second.wait(), 0);
+  EXPECT_EQ(number_of("roots"), 1U);
+  EXPECT_EQ(number_of("images"), 1U);
+  EXPECT_EQ(number_of("refs"), 2U) << "default:latest and second:latest";
+  EXPECT_EQ(number_of("tmp"), 0U);
 }
 
 }  // namespace
