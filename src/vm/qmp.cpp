@@ -102,9 +102,18 @@ class Qmp::Core : public std::enable_shared_from_this<Core> {
     UniqueFd file;
   };
 
-  // A command in progress; lives in its coroutine.
+  // A command in progress; lives in its coroutine, which the end of the loop cuts off.
   struct Waiting {
-    explicit Waiting(const asio::any_io_executor& executor) : changed(executor) {}
+    explicit Waiting(Core& owner)
+        : core(owner), id(++owner.last_id_), changed(owner.socket_.get_executor()) {
+      core.waiting_.emplace(id, this);
+    }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+    ~Waiting() { core.waiting_.erase(id); }
+
+    Core& core;
+    std::uint64_t id;
     std::optional<Result<json>> answer;
     Signal changed;
   };
@@ -132,10 +141,8 @@ class Qmp::Core : public std::enable_shared_from_this<Core> {
 Awaitable<Result<json>> Qmp::Core::execute(std::string command, json arguments, UniqueFd file,
                                            std::chrono::milliseconds deadline) {
   if (over_) co_return tl::unexpected(*over_);
-  Waiting waiting(socket_.get_executor());
-  std::uint64_t id = ++last_id_;
-  waiting_.emplace(id, &waiting);
-  send(message_of(command, id, std::move(arguments)), std::move(file));
+  Waiting waiting(*this);
+  send(message_of(command, waiting.id, std::move(arguments)), std::move(file));
 
   Deadline limit(deadlines_, [&] {
     waiting.answer = fail(ErrorCode::kTimeout, "QEMU did not answer " + command + " in time");
@@ -144,7 +151,6 @@ Awaitable<Result<json>> Qmp::Core::execute(std::string command, json arguments, 
   limit.arm(deadline);
   while (!waiting.answer && !over_)
     co_await waiting.changed.wait();
-  waiting_.erase(id);
   if (!waiting.answer) co_return tl::unexpected(*over_);
   co_return std::move(*waiting.answer);
 }

@@ -1,5 +1,7 @@
 #include "vm/qmp.hpp"
 
+#include <memory>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
@@ -193,6 +195,19 @@ TEST_F(QmpTest, AnEndlessLineEndsTheConnection) {
   });
   ASSERT_FALSE(outcome());
   EXPECT_THAT(outcome().error().message, HasSubstr("too long"));
+}
+
+// As a start that is cut off: the coroutine owns the connection and the command on it.
+TEST(QmpAtTheEndOfTheLoop, ACommandInProgressIsForgotten) {
+  SocketPair pair = make_socket_pair();
+  auto loop = std::make_unique<Loop>();
+  spawn(loop->executor(), [&]() -> Awaitable<void> {
+    Qmp qmp(loop->executor(), std::move(pair.ours), nullptr);
+    auto answer = co_await qmp.execute("query-status", {}, 20s);
+    ADD_FAILURE() << "it went on";
+  });
+  loop->settle();
+  loop.reset();
 }
 
 }  // namespace

@@ -92,7 +92,7 @@ TEST(ExecCommand, CtrlCWhileItBootsLeavesNothingBehind) {
   std::vector<int> children;
   ASSERT_TRUE(eventually([&] { return !(children = children_of(exec.pid())).empty(); }));
   exec.kill(SIGINT);
-  EXPECT_EQ(exec.wait(), 128 + SIGINT);
+  EXPECT_EQ(exec.wait(), 128 + SIGINT) << exec.errors();
   for (int child : children)
     EXPECT_TRUE(eventually([&] { return !process_exists(child); }));
 }

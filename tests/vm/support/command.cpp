@@ -139,6 +139,12 @@ int BackgroundCommand::wait() {
   return status;
 }
 
+std::string BackgroundCommand::errors() {
+  while (append_available(errors_fd_, errors_)) {
+  }
+  return errors_;
+}
+
 std::string BackgroundCommand::wait_for_errors(const std::string& text,
                                                std::chrono::seconds limit) {
   auto end = Clock::now() + limit;

@@ -31,6 +31,8 @@ class BackgroundCommand {
   void kill(int signal) const;
   // Waits for the end; the status as in CommandResult.
   int wait();
+  // All that stderr has shown, to be asked for once the process has ended.
+  std::string errors();
   // Waits until stderr has shown `text` and returns all of stderr so far; fails the
   // test when the process ends, or `limit` passes, before.
   std::string wait_for_errors(const std::string& text,
