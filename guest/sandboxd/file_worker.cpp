@@ -19,8 +19,18 @@ namespace {
 // How long a process may take to notice that nobody wants it any more.
 constexpr std::chrono::seconds kGrace{2};
 
+// The daemon has died, and its ends of the pipes with it: there is as long to undo what is half
+// done as the daemon would have given.
+void on_orphaned(int) {
+  ::alarm(static_cast<unsigned>(kGrace.count()));
+}
+
 [[noreturn]] void child_main(const Pipe& request, const Pipe& answer) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  struct sigaction orphaned{};
+  orphaned.sa_handler = on_orphaned;
+  orphaned.sa_flags = SA_RESTART;
+  ::sigaction(SIGUSR1, &orphaned, nullptr);
+  ::prctl(PR_SET_PDEATHSIG, SIGUSR1);
   // Whatever else the daemon has open would stay so through us: the ends of programs'
   // pipes among it.
   ::dup2(request.read_end.get(), STDIN_FILENO);

@@ -3,7 +3,8 @@
 // The process is a fork of the daemon with nothing of it but two pipes, whose bytes are
 // moved to and from the stream as they come. It lives until the stream is over and it
 // has been waited for. When the host ends the stream, the pipes are closed, which tells
-// the process to give up, and a little later it is killed.
+// the process to give up, and a little later it is killed. So it goes, too, when the daemon
+// dies: what an atomic write has made beside its file is gone soon after.
 #pragma once
 
 #include <sys/types.h>

@@ -1,11 +1,8 @@
 // A loop with a control client on it, and behind that a real sandboxd, on this machine.
 #pragma once
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
 #include <chrono>
@@ -24,6 +21,7 @@
 #include "api/process_impl.hpp"
 #include "api/run.hpp"
 #include "base/unique_fd.hpp"
+#include "guest/start_daemon.hpp"
 
 namespace gondolin::testing {
 
@@ -72,7 +70,7 @@ class DaemonLoop {
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
     UniqueFd ours(ends[0]);
     UniqueFd theirs(ends[1]);
-    start_daemon(theirs.get());
+    daemon_ = guest::start_daemon(SANDBOXD, theirs.get());
     loop_.run([](DaemonLoop& self, UniqueFd socket) -> Awaitable<void> {
       self.channel_ = std::make_unique<vm::MuxChannel>(
           co_await asio::this_coro::executor, std::move(socket), "sandboxd",
@@ -98,22 +96,6 @@ class DaemonLoop {
   [[nodiscard]] std::shared_ptr<const bool> closed() const { return closed_; }
 
  private:
-  void start_daemon(int port) {
-    constexpr int kPort = 5;
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    // A descriptor that has the number already keeps its flags: go by way of another.
-    ::posix_spawn_file_actions_adddup2(&actions, port, kPort + 1);
-    ::posix_spawn_file_actions_adddup2(&actions, kPort + 1, kPort);
-    ::posix_spawn_file_actions_addclosefrom_np(&actions, kPort + 1);
-    std::string program = SANDBOXD;
-    std::string flag = "--port-fd";
-    std::string number = std::to_string(kPort);
-    std::array<char*, 4> argv{program.data(), flag.data(), number.data(), nullptr};
-    EXPECT_EQ(::posix_spawn(&daemon_, SANDBOXD, &actions, nullptr, argv.data(), environ), 0);
-    ::posix_spawn_file_actions_destroy(&actions);
-  }
-
   pid_t daemon_ = -1;
   std::promise<void> up_;
   const std::shared_ptr<bool> closed_ = std::make_shared<bool>(false);

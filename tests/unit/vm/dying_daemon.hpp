@@ -1,0 +1,183 @@
+// A program of the guest's that dies at a chosen message: for tests of what its host sees.
+//
+// A thread stands between the host's socket and the port of a real daemon and passes whole
+// frames on. At the chosen one it kills the daemon and starts another on the same port, as
+// init does: what it has not read is its successor's to skip, what it has written arrives,
+// unless it was to die before that.
+#pragma once
+
+#include <linux/sockios.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "base/unique_fd.hpp"
+#include "guest/start_daemon.hpp"
+#include "support.hpp"
+#include "wire/frame_reader.hpp"
+
+namespace gondolin::vm {
+
+class DyingDaemon {
+ public:
+  // Where in the life of a message the daemon dies. kWithin counts messages of the host's
+  // only: the guest's kernel takes each of the daemon's whole or not at all.
+  enum class Death : std::uint8_t {
+    kBefore,  // before it has read the message, or before it has sent it
+    kWithin,  // it has read the first half
+    kAfter,   // it has read or sent it
+  };
+
+  // `at` counts the messages of both ends, those of the handshake too, from 0.
+  DyingDaemon(const char* program, std::size_t at, Death death)
+      : program_(program), at_(at), death_(death) {
+    auto [ours, theirs] = make_socket_pair();
+    host_ = std::move(ours);
+    port_of_host_ = std::move(theirs);
+    auto [near, far] = make_socket_pair();
+    guest_ = std::move(near);
+    port_of_daemon_ = std::move(far);
+    start();
+    thread_ = std::thread([this] { serve(); });
+  }
+  DyingDaemon(const DyingDaemon&) = delete;
+  DyingDaemon& operator=(const DyingDaemon&) = delete;
+  ~DyingDaemon() {
+    ::shutdown(host_.get(), SHUT_RDWR);
+    thread_.join();
+    kill();
+  }
+
+  // The host's end of the port, once.
+  [[nodiscard]] UniqueFd take_port() { return std::move(port_of_host_); }
+
+  [[nodiscard]] bool died() const { return died_; }
+  // Whether the daemon that runs has greeted the host, and how many have so far.
+  [[nodiscard]] bool greeted() const { return greeted_; }
+  [[nodiscard]] unsigned greetings() const { return greetings_; }
+
+ private:
+  enum class Way : std::uint8_t { kToGuest, kToHost };
+
+  void start() { daemon_ = guest::start_daemon(program_, port_of_daemon_.get()); }
+  void kill() {
+    ::kill(daemon_, SIGKILL);
+    ::waitpid(daemon_, nullptr, 0);
+  }
+  // What becomes of that which the daemon has written and nobody has read yet.
+  enum class Written : std::uint8_t { kArrives, kIsLost };
+  void replace(Written written) {
+    dying_ = true;
+    lost_ = written == Written::kIsLost;
+    greeted_ = false;
+    died_ = true;
+    kill();
+    bool whole = pass_frames(Way::kToHost, from_guest_);
+    while (whole && readable())
+      whole = pass_on(Way::kToHost, guest_.get(), from_guest_);
+    lost_ = dying_ = false;
+    start();
+  }
+  bool readable() {
+    pollfd poll{.fd = guest_.get(), .events = POLLIN, .revents = 0};
+    return ::poll(&poll, 1, 0) == 1;
+  }
+
+  void serve() {
+    while (true) {
+      std::array<pollfd, 2> polls{pollfd{.fd = host_.get(), .events = POLLIN, .revents = 0},
+                                  pollfd{.fd = guest_.get(), .events = POLLIN, .revents = 0}};
+      if (::poll(polls.data(), polls.size(), -1) < 0) continue;
+      if (polls[0].revents != 0 && !pass_on(Way::kToGuest, host_.get(), from_host_)) return;
+      if (polls[1].revents != 0 && !pass_on(Way::kToHost, guest_.get(), from_guest_)) return;
+    }
+  }
+  // False at the end of the host's.
+  bool pass_on(Way way, int from, wire::FrameReader& reader) {
+    const MutableBytes space = reader.space();
+    const ssize_t count = ::recv(from, space.data(), space.size(), 0);
+    if (count <= 0) return false;
+    reader.received(static_cast<std::size_t>(count));
+    return pass_frames(way, reader);
+  }
+  bool pass_frames(Way way, wire::FrameReader& reader) {
+    while (true) {
+      const auto frame = reader.next();
+      if (!frame) ADD_FAILURE() << frame.error().message;
+      if (!frame || !*frame) return frame.has_value();
+      on_frame(way, **frame);
+    }
+  }
+
+  void on_frame(Way way, const wire::Frame& frame) {
+    std::string bytes(as_text(wire::encode(frame.header)));
+    bytes += as_text(frame.payload);
+    const bool counts = death_ != Death::kWithin || way == Way::kToGuest;
+    if (died_ || !counts || count_++ != at_) return send(way, bytes);
+    if (way == Way::kToGuest) {
+      std::size_t read = death_ == Death::kBefore ? 0 : bytes.size();
+      if (death_ == Death::kWithin) read = bytes.size() / 2;
+      send(way, std::string_view(bytes).substr(0, read));
+      wait_until_read();
+      replace(Written::kArrives);
+      return send(way, std::string_view(bytes).substr(read));
+    }
+    if (death_ == Death::kAfter) send(way, bytes);
+    replace(death_ == Death::kAfter ? Written::kArrives : Written::kIsLost);
+  }
+
+  void send(Way way, std::string_view bytes) {
+    if (way == Way::kToHost && lost_) return;
+    if (way == Way::kToHost && bytes.front() == static_cast<char>(wire::FrameType::kHello)) {
+      ++greetings_;
+      greeted_ = !dying_;
+    }
+    const int to = way == Way::kToHost ? host_.get() : guest_.get();
+    while (!bytes.empty()) {
+      const ssize_t count = ::send(to, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (count < 0) return;
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
+  void wait_until_read() {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    int unread = 1;
+    while (unread > 0 && std::chrono::steady_clock::now() < limit) {
+      std::this_thread::yield();
+      ASSERT_EQ(::ioctl(guest_.get(), SIOCOUTQ, &unread), 0);
+    }
+    EXPECT_EQ(unread, 0);
+  }
+
+  const char* program_;
+  std::size_t at_;
+  Death death_;
+  std::size_t count_ = 0;
+  bool dying_ = false;  // what is read is the dead one's
+  bool lost_ = false;   // and does not reach the host
+  wire::FrameReader from_host_;
+  wire::FrameReader from_guest_;
+  std::atomic<bool> died_ = false;
+  std::atomic<bool> greeted_ = false;
+  std::atomic<unsigned> greetings_ = 0;
+  UniqueFd host_;
+  UniqueFd port_of_host_;
+  UniqueFd guest_;
+  UniqueFd port_of_daemon_;
+  pid_t daemon_ = -1;
+  std::thread thread_;
+};
+
+}  // namespace gondolin::vm
