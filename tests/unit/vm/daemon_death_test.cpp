@@ -150,7 +150,7 @@ Awaitable<Errors> run_program(MuxChannel& channel) {
 
 TEST_P(DaemonDeath, OfSandboxdWhileAProgramRuns) {
   const std::size_t deaths = die_at_every_message(SANDBOXD, "sandboxd", run_program);
-  EXPECT_GE(deaths, GetParam() == DyingDaemon::Death::kWithin ? 9U : 16U);
+  EXPECT_GE(deaths, GetParam() == DyingDaemon::Death::kWithin ? 8U : 16U);
 }
 
 // --- files ------------------------------------------------------------------------

@@ -79,10 +79,7 @@ class DyingDaemon {
   // What becomes of that which the daemon has written and nobody has read yet.
   enum class Written : std::uint8_t { kArrives, kIsLost };
   void replace(Written written) {
-    dying_ = true;
     lost_ = written == Written::kIsLost;
-    greeted_ = false;
-    died_ = true;
     kill();
     bool whole = pass_frames(Way::kToHost, from_guest_);
     while (whole && readable())
@@ -126,6 +123,10 @@ class DyingDaemon {
     bytes += as_text(frame.payload);
     const bool counts = death_ != Death::kWithin || way == Way::kToGuest;
     if (died_ || !counts || count_++ != at_) return send(way, bytes);
+    // Said before the host can see what the message leads to.
+    dying_ = true;
+    greeted_ = false;
+    died_ = true;
     if (way == Way::kToGuest) {
       std::size_t read = death_ == Death::kBefore ? 0 : bytes.size();
       if (death_ == Death::kWithin) read = bytes.size() / 2;
