@@ -38,6 +38,8 @@ constexpr std::chrono::milliseconds kRetry{50};
 // How long what may be the beginning of a change is given to become one: a file that was
 // truncated is written next, one that was moved away is replaced.
 constexpr std::chrono::milliseconds kSettle{30};
+// How long a file that somebody has modified and not closed must rest to count as written.
+constexpr std::chrono::milliseconds kRest{1000};
 
 constexpr int kMostAttempts = 5;
 
@@ -120,17 +122,17 @@ class FileWatch::Impl : public std::enable_shared_from_this<FileWatch::Impl> {
     const int error = errno;
     const Writers writers = fd.valid() ? hold_off_writers(fd) : Writers::kNone;
     take_pending(Reader::kOther);  // what led to the content that is there now
-    const bool written = modified_ && open_count_ > (fd.valid() ? 1 : 0);
-    const bool rested = touches_ == std::exchange(touches_seen_, touches_);
+    const bool written = is_written(writers, open_count_ - (fd.valid() ? 1 : 0));
+    const bool quiet = touches_ == std::exchange(touches_seen_, touches_);
     Result<std::string> content = fail(ErrorCode::kRefused, file_.string() + " is being written");
-    if (writers == Writers::kNone || (rested && !written)) {
+    if (writers == Writers::kNone || (quiet && !written)) {
       modified_ = false;
       content = fd.valid() ? read_open_file(fd, file_, most) : cannot_read(file_, error);
-    } else if (!written) {
-      look_later();
+    } else {
+      look_later(written ? kRest : kSettle);
     }
     fd.reset();
-    if (take_pending(Reader::kThis) == Touched::kYes) look_later();
+    if (take_pending(Reader::kThis) == Touched::kYes) look_later(kSettle);
     return content;
   }
 
@@ -225,7 +227,10 @@ class FileWatch::Impl : public std::enable_shared_from_this<FileWatch::Impl> {
     }
     if (batch.moved || replaced) watch();
     if (batch.settled || batch.moved) batch.touched = Touched::kYes;
-    if (batch.touched == Touched::kYes) ++touches_;
+    if (batch.touched == Touched::kYes) {
+      ++touches_;
+      touched_ = std::chrono::steady_clock::now();
+    }
     return batch;
   }
 
@@ -236,10 +241,20 @@ class FileWatch::Impl : public std::enable_shared_from_this<FileWatch::Impl> {
   }
 
   // Whether somebody is at it: who modified the file, and not a reader, has it open.
-  [[nodiscard]] bool being_written() const {
-    if (!modified_ || open_count_ == 0) return false;
+  [[nodiscard]] bool is_written(Writers writers, int others) const {
+    return modified_ && std::chrono::steady_clock::now() - touched_ < kRest &&
+           (writers == Writers::kSome || (writers == Writers::kUnknown && others > 0));
+  }
+
+  // The same of now; when it is so, it is looked at again later.
+  [[nodiscard]] bool being_written() {
     UniqueFd fd = open_to_read(file_);
-    return !fd.valid() || hold_off_writers(fd) != Writers::kNone;
+    const Writers writers = fd.valid() ? hold_off_writers(fd) : Writers::kUnknown;
+    const bool written = is_written(writers, open_count_);
+    fd.reset();
+    const bool touched = take_pending(Reader::kThis) == Touched::kYes;
+    if (touched || written) look_later(touched ? kSettle : kRest);
+    return touched || written;
   }
 
   // Takes one event of the file: whether a change is complete by it. Counts who has the
@@ -249,29 +264,28 @@ class FileWatch::Impl : public std::enable_shared_from_this<FileWatch::Impl> {
     if ((mask & IN_OPEN) != 0) ++open_count_;
     if ((mask & IN_CLOSE) != 0 && open_count_ > 0) --open_count_;
     if ((mask & kReplaces) != 0) open_count_ = 0;
-    const bool last_closed =
-        (mask & IN_CLOSE_NOWRITE) != 0 && modified_ && open_count_ == 0 && reader == Reader::kOther;
-    if (last_closed || (mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0) {
+    if ((mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0) {
       modified_ = false;
       due_ = false;
       return true;
     }
     // What O_TRUNC, truncate(2) or an editor's rename(2) tells of is no state of its own
     // where more follows at once.
-    if ((mask & kTouches) != 0) {
-      modified_ = true;
-      look_later();
-    }
+    if ((mask & kTouches) != 0) modified_ = true;
+    const bool last_closed =
+        (mask & IN_CLOSE_NOWRITE) != 0 && modified_ && open_count_ == 0 && reader == Reader::kOther;
+    if ((mask & kTouches) != 0 || last_closed) look_later(kSettle);
     return false;
   }
 
   // Tells of a change that nothing completed, truncate(2) or removal, and of one that was
   // not read.
-  void look_later() {
+  void look_later(std::chrono::milliseconds pause) {
     due_ = true;
-    settle_.expires_after(kSettle);
+    settle_.expires_after(pause);
     settle_.async_wait([self = shared_from_this()](boost::system::error_code error) {
-      if (error || !self->on_change_ || self->being_written()) return;
+      if (error || !self->on_change_) return;
+      if (self->being_written()) return;
       if (std::exchange(self->due_, false)) self->on_change_();
     });
   }
@@ -293,10 +307,11 @@ class FileWatch::Impl : public std::enable_shared_from_this<FileWatch::Impl> {
   asio::steady_timer settle_;
   std::vector<Name> names_;  // the file's own first
   int open_count_ = 0;
-  bool modified_ = false;           // and nobody has closed it since
-  bool due_ = false;                // to be told of when settle_ ends
-  std::uint64_t touches_ = 0;       // batches of events that changed the file
-  std::uint64_t touches_seen_ = 0;  // as of the last read_settled()
+  bool modified_ = false;                          // and nobody has closed it since
+  bool due_ = false;                               // to be told of when settle_ ends
+  std::uint64_t touches_ = 0;                      // batches of events that changed the file
+  std::uint64_t touches_seen_ = 0;                 // as of the last read_settled()
+  std::chrono::steady_clock::time_point touched_;  // the last of them
   alignas(inotify_event) std::array<char, 16 * 1024> buffer_;
 };
 

@@ -30,7 +30,7 @@ class FileWatch {
 
   // The content, as read_small_file() has it. kRefused when somebody is writing it:
   // `on_change` tells when that has come to its end. A file that is open for writing and
-  // has rested for a moment counts as written.
+  // has rested for a second counts as written.
   [[nodiscard]] Result<std::string> read(std::size_t most) const;
 
   FileWatch(FileWatch&&) noexcept = default;

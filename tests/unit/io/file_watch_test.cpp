@@ -105,6 +105,23 @@ TEST_F(FileWatchTest, WhatIsBeingWrittenIsNotRead) {
   EXPECT_FALSE(changed(50ms)) << "and told once";
 }
 
+// Two openings that follow each other are told of as one.
+TEST_F(FileWatchTest, AReaderHidesNoWriter) {
+  write("whole");
+  start();
+  EXPECT_EQ(watch_->read(10).value(), "whole");
+  UniqueFd reader(::open(file_.c_str(), O_RDONLY | O_CLOEXEC));
+  UniqueFd writer(::open(file_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+  reader.reset();
+  EXPECT_EQ(watch_->read(10).error().code, ErrorCode::kRefused);
+  changed(50ms);
+  EXPECT_EQ(watch_->read(10).error().code, ErrorCode::kRefused) << "however long it takes";
+  EXPECT_EQ(::write(writer.get(), "written", 7), 7);
+  writer.reset();
+  EXPECT_TRUE(changed());
+  EXPECT_EQ(watch_->read(10).value(), "written");
+}
+
 TEST_F(FileWatchTest, AReaderHidesNoTruncation) {
   write("x");
   start();
