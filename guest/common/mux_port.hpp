@@ -37,6 +37,8 @@ class MuxPort {
 
  private:
   [[nodiscard]] Result<Turn> wait();
+  // Reads what is there, up to a bound; how much that was.
+  [[nodiscard]] Result<std::size_t> read_ahead();
   [[nodiscard]] Status hand_out_events();
   [[nodiscard]] Status flush();
 

@@ -13,6 +13,7 @@
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "guest/common/eager_wait.hpp"
 #include "guest/common/epoll.hpp"
 #include "guest/common/mux_port.hpp"
 
@@ -42,7 +43,7 @@ class StreamServer {
       if (!turn) return tl::unexpected(turn.error());
       std::optional<std::chrono::milliseconds> limit;
       if (*turn == MuxPort::Turn::kMore) limit = std::chrono::milliseconds(0);
-      auto events = epoll_.wait(limit);
+      auto events = wait_.wait(epoll_, limit);
       if (!events) return tl::unexpected(events.error());
       for (const auto& event : *events)
         on_descriptor_event(event);
@@ -88,6 +89,7 @@ class StreamServer {
   }
 
   Epoll epoll_;
+  EagerWait wait_;
   MuxPort port_;
   std::unordered_map<std::uint32_t, Carrier> carriers_;  // by stream id
 };

@@ -75,7 +75,8 @@ void ControlServer::on_stream_event(const MuxEvent& event) {
 void ControlServer::on_answer_event(Outbox& answer, const MuxEvent& event) {
   wire::Mux& mux = port_.mux();
   if (event.kind == MuxEvent::Kind::kReadable) {
-    mux.consume(event.stream, mux.read(event.stream).size());
+    for (Bytes bytes; !(bytes = mux.read(event.stream)).empty();)
+      mux.consume(event.stream, bytes.size());
   } else if (event.kind == MuxEvent::Kind::kWritable) {
     answer.flush();
   }

@@ -3,7 +3,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
+#include <array>
 #include <cerrno>
 
 #include "base/check.hpp"
@@ -41,6 +43,18 @@ int connect_to(int socket, int family, std::uint16_t port) {
   socklen_t size = family == AF_INET ? sizeof address.v4 : sizeof address.v6;
   if (::connect(socket, &address.any, size) == 0 || errno == EISCONN) return 0;
   return errno;
+}
+
+// As much of `pieces` as the socket takes; -1 and errno when that is nothing.
+ssize_t send_to(int socket, const wire::Pieces& pieces) {
+  std::array<iovec, wire::Pieces::kMost> parts;
+  std::size_t count = 0;
+  for (Bytes piece : pieces.all())
+    parts[count++] = {const_cast<std::byte*>(piece.data()), piece.size()};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = count;
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
 bool is_lack_of_ipv6(int os_error) {
@@ -169,15 +183,15 @@ void Connection::socket_to_stream() {
 
 void Connection::stream_to_socket() {
   while (true) {
-    Bytes bytes = mux_.read(stream_);
-    if (bytes.empty()) break;
+    wire::Pieces pieces = mux_.pieces(stream_);
+    if (pieces.empty()) break;
     if (write_broken_) {
-      mux_.consume(stream_, bytes.size());
+      mux_.consume(stream_, pieces.front().size());
       continue;
     }
     if (!writable_) return;
     if (++sends_ == 2) send_without_delay();
-    ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    ssize_t count = send_to(socket_.get(), pieces);
     if (count >= 0) {
       mux_.consume(stream_, static_cast<std::size_t>(count));
     } else if (errno == EAGAIN) {

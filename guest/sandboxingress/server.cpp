@@ -8,7 +8,7 @@
 namespace gondolin::guest {
 
 IngressServer::IngressServer(Epoll epoll, UniqueFd port)
-    : StreamServer(std::move(epoll), std::move(port), wire::kDataWindow) {}
+    : StreamServer(std::move(epoll), std::move(port), wire::kUploadWindow) {}
 
 // The target of a stream is a port, two bytes.
 void IngressServer::open(const wire::MuxEvent& event) {

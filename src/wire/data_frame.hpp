@@ -15,4 +15,8 @@ inline constexpr std::size_t kMaxData = kMaxFrame / 2 - kHeaderSize;
 // frames: one is consumed while the others are under way, and none of them is a crumb.
 inline constexpr std::uint32_t kDataWindow = 4 * kMaxData;
 
+// The guest's on the ingress port, whose uploads are the bulk: each CREDIT is one write of
+// the guest to the port, and costs it as much as reading five pages.
+inline constexpr std::uint32_t kUploadWindow = 16 * kMaxData;
+
 }  // namespace gondolin::wire

@@ -31,13 +31,18 @@ void FrameReader::received(std::size_t count) {
 }
 
 Result<std::optional<Frame>> FrameReader::next() {
+  auto frame = peek();
+  if (frame && *frame) skip(kHeaderSize + (*frame)->payload.size());
+  return frame;
+}
+
+Result<std::optional<Frame>> FrameReader::peek() const {
   Bytes available = buffered();
   if (available.size() < kHeaderSize) return std::nullopt;
   auto header = decode_header(available.first(kHeaderSize));
   if (!header) return tl::unexpected(header.error());
   std::size_t size = kHeaderSize + header->length;
   if (available.size() < size) return std::nullopt;
-  skip(size);
   return Frame{*header, available.subspan(kHeaderSize, header->length)};
 }
 

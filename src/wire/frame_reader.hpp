@@ -35,6 +35,8 @@ class FrameReader {
   // The next whole frame; nothing when more bytes are needed. kProtocol on a
   // header that decode_header refuses; it stays, so that only skip() leads further.
   [[nodiscard]] Result<std::optional<Frame>> next();
+  // The same, and leaves it there.
+  [[nodiscard]] Result<std::optional<Frame>> peek() const;
 
   // The bytes not yet handed out, for those who look for a pattern instead of
   // frames, and their removal.

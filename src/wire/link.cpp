@@ -61,6 +61,13 @@ Result<std::optional<LinkEvent>> Link::next() {
   return accept(**frame);
 }
 
+std::optional<Frame> Link::peek() const {
+  if (!up_) return std::nullopt;
+  auto frame = reader_.peek();
+  if (!frame || !*frame || !may_send(other(role_), (*frame)->header.type)) return std::nullopt;
+  return **frame;
+}
+
 Result<std::optional<LinkEvent>> Link::accept(const Frame& frame) {
   FrameType type = frame.header.type;
   if (!may_send(other(role_), type)) {

@@ -62,6 +62,10 @@ class Link {
   // other end breaks the rules of framing, of the handshake or of who may send
   // what; the host may go on with lose() then.
   [[nodiscard]] Result<std::optional<LinkEvent>> next();
+  // The frame that next() would return as kFrame, if it is there as a whole and in order so
+  // far, and its removal.
+  [[nodiscard]] std::optional<Frame> peek() const;
+  void skip(const Frame& frame) { reader_.skip(kHeaderSize + frame.payload.size()); }
 
  private:
   // Skips to the handshake frame that is waited for; false when it is not there yet.

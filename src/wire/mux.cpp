@@ -3,24 +3,14 @@
 #include "wire/mux.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <string>
 
 #include "base/check.hpp"
 #include "wire/data_frame.hpp"
+#include "wire/mux_internal.hpp"
 
 namespace gondolin::wire {
 namespace {
-
-// Frames of a stream that wait for room in the output, in the order they leave.
-enum Pending : unsigned {
-  kPendingOpen = 1U << 0,
-  kPendingOpened = 1U << 1,
-  kPendingCredit = 1U << 2,
-  kPendingFin = 1U << 3,
-  kPendingReset = 1U << 4,
-};
 
 // A turn with less room than this would only make crumbs.
 constexpr std::size_t kLeastTurn = 1024;
@@ -28,32 +18,11 @@ constexpr std::size_t kLeastTurn = 1024;
 // Ids that lie this far back can no longer be told from future ones.
 constexpr std::uint32_t kIdHorizon = 1U << 31;
 
-// Buffers larger than this are given back when they have been read to the end.
-constexpr std::size_t kKeptBuffer = 8 * 1024;
-
-tl::unexpected<Error> violation(const char* what, std::uint32_t id) {
-  return fail(ErrorCode::kProtocol, std::string(what) + " on stream " + std::to_string(id));
-}
-
-MuxEvent event(MuxEvent::Kind kind, std::uint32_t id, std::uint32_t code = 0) {
-  return {.kind = kind, .stream = StreamId{id}, .code = code};
-}
-
-std::uint32_t value_of(StreamId id) {
-  return static_cast<std::uint32_t>(id);
-}
-
-std::array<std::byte, 4> encode_u32(std::uint32_t value) {
-  std::array<std::byte, 4> bytes{};
-  store_u32(bytes, value);
-  return bytes;
-}
-
 }  // namespace
 
 Mux::Mux(const MuxOptions& options)
     : options_(options),
-      link_(options.role, options.window),
+      link_(options.role, options.window, options.input_capacity),
       output_(options.role == Role::kGuest ? kMaxFrame : options.output_capacity) {
   GONDOLIN_CHECK(options.window > 0);
   if (options.role == Role::kHost) output_.put_encoded(Link::renew());
@@ -77,7 +46,7 @@ void Mux::drop_all() {
   urgent_.clear();
   line_.clear();
   held_.reset();
-  borrowed_ = {};
+  borrowed_.clear();
   reserved_for_ = 0;
   opened_since_up_ = 0;
 }
@@ -107,23 +76,6 @@ MutableBytes Mux::input_space() {
 
 void Mux::input_received(std::size_t count) {
   link_.received(count);
-}
-
-// Bytes that still lie in the input move to the buffer of their stream.
-void Mux::settle() {
-  if (borrowed_.empty()) return;
-  Stream& stream = streams_.at(borrower_);
-  append(stream, borrowed_);
-  borrowed_ = {};
-}
-
-void Mux::append(Stream& stream, Bytes bytes) {
-  auto& buffer = stream.received;
-  if (stream.read_at > 0 && buffer.size() + bytes.size() > buffer.capacity()) {
-    buffer.erase(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(stream.read_at));
-    stream.read_at = 0;
-  }
-  buffer.insert(buffer.end(), bytes.begin(), bytes.end());
 }
 
 Mux::Outcome Mux::next_event() {
@@ -224,19 +176,6 @@ Mux::Outcome Mux::on_opened(std::uint32_t id, Stream& stream, std::uint32_t code
   stream.answered = true;
   if (code != 0) streams_.erase(id);
   return event(MuxEvent::Kind::kOpened, id, code);
-}
-
-Mux::Outcome Mux::on_data(std::uint32_t id, Stream& stream, Bytes payload) {
-  if (stream.peer_finished) return violation("DATA after FIN", id);
-  if (payload.size() > stream.receive_credit) return violation("DATA beyond the window", id);
-  stream.receive_credit -= static_cast<std::uint32_t>(payload.size());
-  if (stream.received.empty()) {
-    borrower_ = id;
-    borrowed_ = payload;
-  } else {
-    append(stream, payload);
-  }
-  return event(MuxEvent::Kind::kReadable, id);
 }
 
 Mux::Outcome Mux::on_credit(std::uint32_t id, Stream& stream, std::uint32_t amount) {
@@ -364,32 +303,6 @@ void Mux::refuse(StreamId id, std::uint32_t os_error) {
   request(value_of(id), refused, kPendingOpened);
 }
 
-Bytes Mux::read(StreamId id) const {
-  const Stream& from = stream(id);
-  if (!from.received.empty()) return Bytes(from.received).subspan(from.read_at);
-  return borrower_ == value_of(id) ? borrowed_ : Bytes{};
-}
-
-void Mux::consume(StreamId id, std::size_t count) {
-  Stream& from = stream(id);
-  GONDOLIN_CHECK(count <= read(id).size());
-  GONDOLIN_CHECK(options_.role == Role::kHost || from.answered);
-  if (from.received.empty()) {
-    borrowed_ = borrowed_.subspan(count);
-  } else if (from.read_at += count; from.read_at == from.received.size()) {
-    if (from.received.capacity() > kKeptBuffer) from.received = {};
-    from.received.clear();
-    from.read_at = 0;
-  }
-  from.to_return += static_cast<std::uint32_t>(count);
-  std::uint32_t step = std::max(options_.window / 4, 1U);
-  if (from.to_return >= step && !from.peer_finished) request(value_of(id), from, kPendingCredit);
-}
-
-bool Mux::at_end(StreamId id) const {
-  return stream(id).peer_finished && read(id).empty();
-}
-
 std::size_t Mux::write(StreamId id, Bytes bytes) {
   std::size_t taken = 0;
   while (taken < bytes.size()) {
@@ -489,12 +402,6 @@ void Mux::close(StreamId id, ResetReason reason) {
   } else if (ended.pending == 0) {
     streams_.erase(value_of(id));
   }
-}
-
-void Mux::forget_input(StreamId id, Stream& stream) {
-  if (borrower_ == value_of(id)) borrowed_ = {};
-  stream.received = {};
-  stream.read_at = 0;
 }
 
 }  // namespace gondolin::wire

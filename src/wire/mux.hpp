@@ -45,6 +45,7 @@
 #include "wire/frame.hpp"
 #include "wire/link.hpp"
 #include "wire/output_buffer.hpp"
+#include "wire/pieces.hpp"
 
 namespace gondolin::wire {
 
@@ -80,6 +81,7 @@ struct MuxOptions {
   std::uint32_t window = 64 * 1024;  // bytes this end receives ahead of consume(), per stream
   std::size_t max_streams = 4096;
   std::size_t output_capacity = 64 * 1024;  // host only; the guest's is kMaxFrame
+  std::size_t input_capacity = 2 * kMaxFrame;
 };
 
 // Not thread-safe. Every stream ends by close(), unless it is gone already after
@@ -135,7 +137,9 @@ class Mux {
   // there are any. Valid until the next call of next_event(), input_space() or
   // consume() for the stream.
   [[nodiscard]] Bytes read(StreamId stream) const;
-  // Removes the first `count` bytes of read().
+  // All of them, wherever they lie.
+  [[nodiscard]] Pieces pieces(StreamId stream) const;
+  // Removes the first `count` bytes of pieces().
   void consume(StreamId stream, std::size_t count);
   // Whether the other end has half-closed and everything is consumed.
   [[nodiscard]] bool at_end(StreamId stream) const;
@@ -188,7 +192,8 @@ class Mux {
   [[nodiscard]] bool was_opened(std::uint32_t id) const;
   void drop_all();
   void settle();
-  static void append(Stream& stream, Bytes bytes);
+  void append(Stream& stream, Bytes bytes);
+  void borrow_more(Stream& stream);
   void forget_input(StreamId id, Stream& stream);
 
   [[nodiscard]] Outcome handle(const Frame& frame);
@@ -217,7 +222,7 @@ class Mux {
   std::deque<std::uint32_t> line_;     // streams that wait for room, each once
   std::optional<Frame> held_;          // an OPEN whose refusal waits for room
   std::uint32_t borrower_ = 0;         // the stream whose newest bytes still lie in the input
-  Bytes borrowed_{};
+  Pieces borrowed_;
   std::uint32_t reserved_for_ = 0;  // the stream between write_space() and commit()
 };
 

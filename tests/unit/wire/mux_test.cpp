@@ -140,6 +140,37 @@ TEST_F(MuxRules, AWriterStopsAtTheWindowAndGoesOnAfterAQuarterIsConsumed) {
   EXPECT_EQ(pair_.host.write(id, as_bytes(block)), 16384U);
 }
 
+TEST_F(MuxRules, FramesThatCameTogetherAreOneEventInPieces) {
+  auto id = open();
+  auto other = open();
+  for (const char* word : {"one", "two", "three"})
+    static_cast<void>(pair_.host.write(id, as_bytes(word)));
+  static_cast<void>(pair_.host.write(other, as_bytes("x")));
+  pair_.pump_to_guest();
+  ASSERT_EQ(pair_.guest.next_event().value().value().kind, Kind::kReadable);
+  Pieces pieces = pair_.guest.pieces(id);
+  ASSERT_EQ(pieces.all().size(), 3U);
+  EXPECT_EQ(as_text(pieces.all()[2]), "three");
+  EXPECT_TRUE(pair_.guest.pieces(other).empty());
+
+  pair_.guest.consume(id, 4);  // into the second
+  EXPECT_EQ(as_text(pair_.guest.read(id)), "wo");
+  EXPECT_EQ(pair_.guest.pieces(id).all().size(), 2U);
+  EXPECT_EQ(pair_.guest.next_event().value().value().stream, other);
+  EXPECT_EQ(as_text(pair_.guest.read(id)), "wothree");  // moved together
+  pair_.guest.consume(id, 7);
+  EXPECT_TRUE(pair_.guest.pieces(id).empty());
+}
+
+TEST_F(MuxRules, MoreFramesThanThereArePiecesAreMoreEvents) {
+  auto id = open();
+  for (std::size_t i = 0; i < Pieces::kMost + 1; ++i)
+    static_cast<void>(pair_.host.write(id, as_bytes("ab")));
+  pair_.pump_to_guest();
+  EXPECT_THAT(kinds(MuxPair::events(pair_.guest)), ElementsAre(Kind::kReadable, Kind::kReadable));
+  EXPECT_EQ(pair_.guest.read(id).size(), 2 * (Pieces::kMost + 1));
+}
+
 TEST_F(MuxRules, StreamsTakeTurnsWhenThereIsNoRoom) {
   auto bulk = open();
   auto small = open();
