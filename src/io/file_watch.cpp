@@ -124,7 +124,8 @@ class FileWatch::Impl : public std::enable_shared_from_this<FileWatch::Impl> {
     take_pending(Reader::kOther);  // what led to the content that is there now
     const bool written = is_written(writers, open_count_ - (fd.valid() ? 1 : 0));
     const bool quiet = touches_ == std::exchange(touches_seen_, touches_);
-    Result<std::string> content = fail(ErrorCode::kRefused, file_.string() + " is being written");
+    const auto refused = fail(ErrorCode::kRefused, file_.string() + " is being written");
+    Result<std::string> content = refused;
     if (writers == Writers::kNone || (quiet && !written)) {
       modified_ = false;
       content = fd.valid() ? read_open_file(fd, file_, most) : cannot_read(file_, error);
@@ -132,7 +133,10 @@ class FileWatch::Impl : public std::enable_shared_from_this<FileWatch::Impl> {
       look_later(written ? kRest : kSettle);
     }
     fd.reset();
-    if (take_pending(Reader::kThis) == Touched::kYes) look_later(kSettle);
+    if (take_pending(Reader::kThis) == Touched::kYes) {
+      look_later(kSettle);
+      if (writers != Writers::kNone) content = refused;  // nothing held them off meanwhile
+    }
     return content;
   }
 
@@ -240,10 +244,13 @@ class FileWatch::Impl : public std::enable_shared_from_this<FileWatch::Impl> {
     });
   }
 
-  // Whether somebody is at it: who modified the file, and not a reader, has it open.
+  // Whether somebody is at it: who modified the file, and not a reader, has it open. Who
+  // has just opened it may be truncating it: a file system is slow at that, and has the
+  // file empty before it tells of it.
   [[nodiscard]] bool is_written(Writers writers, int others) const {
-    return modified_ && std::chrono::steady_clock::now() - touched_ < kRest &&
-           (writers == Writers::kSome || (writers == Writers::kUnknown && others > 0));
+    if (std::chrono::steady_clock::now() - touched_ >= kRest) return false;
+    return writers == Writers::kSome ? modified_ || others > 0
+                                     : writers == Writers::kUnknown && modified_ && others > 0;
   }
 
   // The same of now; when it is so, it is looked at again later.

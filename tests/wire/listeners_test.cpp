@@ -322,7 +322,7 @@ WIRE_TEST(ListenersReload, RewritesWithoutAPauseNeverShowThemselves,
     }
   });
   for (int i = 0; i < 300; ++i)
-    ASSERT_EQ(bench.route("/"), "a");
+    ASSERT_EQ(bench.route("/"), "a") << bench.own.gateway.stderr_text();
   writer.request_stop();
   writer.join();
   bench.own.listeners.rewrite(bench.line("/", bench.b));
