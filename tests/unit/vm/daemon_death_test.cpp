@@ -206,20 +206,22 @@ Awaitable<Errors> use_files(MuxChannel& channel, const std::filesystem::path& di
 }
 
 TEST_P(DaemonDeath, OfSandboxdWhileFilesAreReadAndWritten) {
+  // Each conversation has a directory of its own: what was begun for a daemon that died may
+  // yet be done for a moment.
   const TemporaryDirectory directory;
-  const std::filesystem::path path = directory.path() / "f";
-  const auto converse = [&](MuxChannel& channel) {
-    std::filesystem::remove(directory.path() / "d");
-    std::ofstream(path) << "old";
-    return use_files(channel, directory.path());
+  std::filesystem::path current;
+  const auto converse = [&, turn = 0](MuxChannel& channel) mutable {
+    current = directory.path() / std::to_string(turn++);
+    std::filesystem::create_directory(current);
+    std::ofstream(current / "f") << "old";
+    return use_files(channel, current);
   };
   const std::size_t deaths = die_at_every_message(SANDBOXD, "sandboxd", converse, [&] {
     // Never half of it, and nothing beside it.
-    EXPECT_THAT(content_of(path), AnyOf(Eq("old"), Eq(kContent)));
+    EXPECT_THAT(content_of(current / "f"), AnyOf(Eq("old"), Eq(kContent)));
     loop_.run_until([&] {
-      return std::ranges::all_of(names_in(directory.path()), [](const std::string& name) {
-        return name == "f" || name == "d";
-      });
+      return std::ranges::all_of(
+          names_in(current), [](const std::string& name) { return name == "f" || name == "d"; });
     });
   });
   EXPECT_GE(deaths, GetParam() == DyingDaemon::Death::kWithin ? 20U : 30U);
