@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "guest/common/program.hpp"
 #include "guest/host_end.hpp"
 
 namespace gondolin::guest {
@@ -261,6 +262,7 @@ TEST_F(SandboxIngress, AServerThatDoesNotReadStallsOnlyItsUpload) {
 
 TEST_F(SandboxIngress, ThousandsOfStreamsAtOnce) {
   constexpr int kCount = 2000;
+  raise_file_limit();  // the server's sockets are this process's
   std::thread serve([&] {
     std::vector<UniqueFd> sockets;
     for (int i = 0; i < kCount; ++i)
