@@ -23,9 +23,10 @@ class Pieces {
   [[nodiscard]] bool full() const { return end_ == kMost; }
   // The first piece, which is never empty; nothing when there is none.
   [[nodiscard]] Bytes front() const { return empty() ? Bytes{} : places_[begin_]; }
-  [[nodiscard]] std::span<const Bytes> all() const {
+  [[nodiscard]] std::span<const Bytes> all() const& {
     return std::span(places_).subspan(begin_, end_ - begin_);
   }
+  std::span<const Bytes> all() const&& = delete;  // it would be gone before they are used
 
   void add(Bytes bytes) {
     GONDOLIN_CHECK(!full());

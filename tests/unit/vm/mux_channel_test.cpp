@@ -134,7 +134,8 @@ TEST_F(MuxChannelTest, FirstBytesDoNotWaitForTheAnswer) {
   on_event_ = [&](wire::Mux& mux, const wire::MuxEvent& event) {
     if (event.kind != EventKind::kReadable) return;
     first.clear();
-    for (Bytes piece : mux.pieces(event.stream).all())
+    const wire::Pieces pieces = mux.pieces(event.stream);
+    for (Bytes piece : pieces.all())
       first += as_text(piece);
     if (first.ends_with("HTTP/1.1")) mux.accept(event.stream);
   };
