@@ -155,7 +155,8 @@ TEST_F(MuxRules, FramesThatCameTogetherAreOneEventInPieces) {
 
   pair_.guest.consume(id, 4);  // into the second
   EXPECT_EQ(as_text(pair_.guest.read(id)), "wo");
-  EXPECT_EQ(pair_.guest.pieces(id).all().size(), 2U);
+  pieces = pair_.guest.pieces(id);
+  EXPECT_EQ(pieces.all().size(), 2U);
   EXPECT_EQ(pair_.guest.next_event().value().value().stream, other);
   EXPECT_EQ(as_text(pair_.guest.read(id)), "wothree");  // moved together
   pair_.guest.consume(id, 7);
