@@ -60,21 +60,21 @@ test('the subprotocol is negotiated', async (t) => {
 
 test('close codes pass both ways', async (t) => {
   const server = new WebSocketServer({ noServer: true });
-  const codes = [];
   const plain = http.createServer();
   plain.on('upgrade', (request, socket, head) => server.handleUpgrade(request, socket, head, (peer) => {
-    peer.on('close', (code) => codes.push(code));
+    peer.on('close', (code) => plain.emit(`closed with ${code}`));
     if (request.url === '/bye') peer.close(4001, 'bye');
   }));
   const url = await gateway(t, { '/': await listen(t, plain) });
-  const first = await connect(t, `${url}/bye`);
+  const first = new WebSocket(`${url.replace(/^http/, 'ws')}/bye`);
+  t.after(() => first.terminate());
   const [code, reason] = await once(first, 'close');
   assert.equal(code, 4001);
   assert.equal(String(reason), 'bye');
   const second = await connect(t, `${url}/`);
+  const closed = once(plain, 'closed with 4002');
   second.close(4002);
-  await once(second, 'close');
-  assert.ok(codes.includes(4002));
+  await Promise.all([once(second, 'close'), closed]);
 });
 
 test('a refused handshake is relayed', async (t) => {
