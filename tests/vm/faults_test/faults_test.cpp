@@ -101,7 +101,7 @@ class Faults : public testing::Test {
 
 TEST_F(Faults, QemuThatIsKilledEndsTheCommandWithALine) {
   BackgroundCommand gondolin(exec("echo up >&2; sleep 600"));
-  gondolin.wait_for_errors("up");
+  gondolin.wait_for_errors("up\n");
   ::kill(qemu_of(gondolin), SIGKILL);
   EXPECT_THAT(gondolin.wait_for_errors("QEMU was killed by signal 9"), HasSubstr("gondolin: "));
   EXPECT_EQ(gondolin.wait(), 1);
@@ -152,7 +152,7 @@ TEST_F(Faults, SignalsInEveryPhaseOfAStartLeaveNothingBehind) {
 TEST_F(Faults, SignalsThatComeWhileItEndsLeaveNothingBehind) {
   for (int second : {SIGINT, SIGTERM, SIGKILL}) {
     BackgroundCommand gondolin(exec("echo up >&2; trap '' TERM INT; sleep 600"));
-    gondolin.wait_for_errors("up");
+    gondolin.wait_for_errors("up\n");
     gondolin.kill(SIGTERM);
     gondolin.kill(second);
     EXPECT_GE(gondolin.wait(), 128);
