@@ -253,7 +253,7 @@ class FileWatch::Impl : public std::enable_shared_from_this<FileWatch::Impl> {
                                      : writers == Writers::kUnknown && modified_ && others > 0;
   }
 
-  // The same of now; when it is so, it is looked at again later.
+  // Looks whether somebody is writing now, and arranges to look again later if so.
   [[nodiscard]] bool being_written() {
     UniqueFd fd = open_to_read(file_);
     const Writers writers = fd.valid() ? hold_off_writers(fd) : Writers::kUnknown;
