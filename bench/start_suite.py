@@ -29,6 +29,15 @@ NAMES = [*WAYS, FLOOR]
 SERVE = ("echo '/ :8000' > /etc/gondolin/listeners; cd /srv; "
          "exec python -m http.server 8000 --bind 127.0.0.1")
 
+ONCE_MORE = """
+import os, statistics, time
+def once():
+    begun = time.monotonic()
+    os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+    return (time.monotonic() - begun) * 1000
+print(statistics.median(once() for _ in range(40)))
+"""
+
 
 def quiet(command, **options):
     return subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL,
@@ -80,6 +89,12 @@ def moments(way):
     at = {text: int(when) for when, text in re.findall(r"vm: (\d+) ms: (.*)", log)}
     begun = next(when for text, when in at.items() if text.startswith("started QEMU"))
     return at.get("goes on from its template", begun) - begun, at["ready"] - begun
+
+
+def once_more(way):
+    """Milliseconds that a program takes in a VM in which it ran before."""
+    return float(subprocess.run([GONDOLIN, "exec", *WAYS[way], "--", "python3", "-c", ONCE_MORE],
+                                capture_output=True, check=True).stdout)
 
 
 class IdleVm:
@@ -160,6 +175,7 @@ def measure_all(store, quick):
     compare(report, "QEMU's start until it is ready", "ms",
             {**all_ways(lambda way: moments(way)[1]),
              FLOOR: lambda: milliseconds(lambda: quiet(boot).wait())}, rounds)
+    compare(report, "true once more, in a VM that runs", "ms", all_ways(once_more, KERNELS), 3 if quick else 5)
     compare(report, "exec --listen, to the first 200", "ms", all_ways(timed(first_page)), 3 if quick else 5)
     compare(report, "ten at once, to the last one's end", "ms", all_ways(timed(ten_at_once)), 1 if quick else 3)
     compare(report, "private memory, idle, 512 MiB", "MiB", all_ways(private_memory), 1)

@@ -64,6 +64,10 @@ std::string kernel_command_line(const MachineOptions& machine) {
     // An emulated timer is late whenever the host is busy, so nothing is calibrated or
     // checked against it: that is slow and now and then never ends.
     line += " no_timer_check";
+    // The translator knows a program's code by its address, too: where each process has
+    // addresses of its own, everything it runs is translated anew, which takes five times
+    // as long as running it.
+    line += " norandmaps";
     if (machine.tsc_khz) {
       // Emulated processors all read the host's counter, so it is the same on each; the
       // kernel would not believe that of more than one and fall back to a clock that

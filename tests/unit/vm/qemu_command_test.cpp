@@ -114,15 +114,15 @@ TEST(QemuCommand, TakesMemoryAndProcessorsFromTheOptions) {
 
 TEST(QemuCommand, TellsAnEmulatedGuestItsClock) {
   EXPECT_EQ(kernel_command_line(machine()),
-            "console=ttyS0 reboot=t panic=-1 quiet dummy.numdummies=0 no_timer_check tsc=reliable "
-            "tsc_early_khz=2500000 lpj=10000000");
+            "console=ttyS0 reboot=t panic=-1 quiet dummy.numdummies=0 no_timer_check norandmaps "
+            "tsc=reliable tsc_early_khz=2500000 lpj=10000000");
 }
 
 TEST(QemuCommand, LeavesAnUnknownClockToTheGuest) {
   auto options = machine();
   options.tsc_khz.reset();
   EXPECT_EQ(kernel_command_line(options),
-            "console=ttyS0 reboot=t panic=-1 quiet dummy.numdummies=0 no_timer_check");
+            "console=ttyS0 reboot=t panic=-1 quiet dummy.numdummies=0 no_timer_check norandmaps");
 }
 
 TEST(QemuCommand, DoesNotTellAnEmulatedGuestThatRepMovsbIsFast) {
