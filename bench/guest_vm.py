@@ -6,12 +6,14 @@ that GONDOLIN_QEMU names, and its driver from the guest kernel's own Debian pack
 a guest has Debian's kernel, for ours has no driver of a card.
 """
 
+import http.client
 import io
 import json
 import os
 import shutil
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 from measure import ALL_CORES, BUILD, Process, come_first, free_port
@@ -96,4 +98,15 @@ class GuestVm(Process):
         return json.loads(answer)
 
     def route(self, table):
+        """Writes the table, which routes "/", and waits until it does."""
         self.call("write", "/etc/gondolin/listeners", table)
+        while self.status_of("/") == 404:
+            time.sleep(0.001)
+
+    def status_of(self, path):
+        client = http.client.HTTPConnection("127.0.0.1", self.gateway, timeout=10)
+        try:
+            client.request("GET", path)
+            return client.getresponse().status
+        finally:
+            client.close()
