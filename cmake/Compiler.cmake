@@ -29,6 +29,24 @@ else()
   target_compile_options(gondolin_flags INTERFACE ${GONDOLIN_FORTIFY})
 endif()
 
+# Control-flow integrity of the program: calls through pointers reach only functions of their
+# type, virtual calls only those of their class. It takes link-time optimization, whose object
+# files no other linker reads, so it is for the program alone and not for libgondolin.
+# Casts (the rest of clang's `cfi`) are not checked: libraries store into raw memory by them.
+include(CMakeDependentOption)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT GONDOLIN_SANITIZER)
+  set(cfi_possible ON)
+endif()
+cmake_dependent_option(GONDOLIN_CFI "Control-flow integrity of the program" ON cfi_possible OFF)
+if(GONDOLIN_CFI)
+  set(cfi -flto=thin -fsanitize=cfi-vcall,cfi-icall,cfi-mfcall)
+  add_library(gondolin_cfi_flags INTERFACE)
+  target_compile_options(gondolin_cfi_flags INTERFACE ${cfi})
+  target_link_options(gondolin_cfi_flags INTERFACE ${cfi}
+    LINKER:--thinlto-cache-dir=${CMAKE_BINARY_DIR}/lto-cache)
+  target_link_libraries(gondolin_cfi_flags INTERFACE gondolin_flags)
+endif()
+
 if(GONDOLIN_BUILD_FUZZERS)
   # libFuzzer steers by the coverage of the code under test, not of its own file.
   target_compile_options(gondolin_flags INTERFACE -fsanitize=fuzzer-no-link)

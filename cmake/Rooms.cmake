@@ -1,25 +1,30 @@
-# gondolin_room(NAME [DEPS rooms…] [LIBS targets…])
-#   The static library gondolin_NAME, made of every .cpp in src/NAME.
-#   DEPS are other rooms, LIBS anything else it links.
+# gondolin_room(NAME [DEPS rooms…] [LIBS targets…] [GENERATED sources…])
+#   The static library gondolin_NAME, made of every .cpp in src/NAME and of what is generated.
+#   DEPS are other rooms, LIBS anything else it links. With GONDOLIN_CFI there is also
+#   gondolin_NAME_cfi, the same with control-flow integrity, of which the program is made.
 #
 # gondolin_unit_tests(NAME [LIBS targets…])
 #   The test program unit_NAME, made of every .cpp in tests/unit/NAME; each test
 #   in it is a ctest of its own, labelled "unit".
 
 function(gondolin_room name)
-  cmake_parse_arguments(ROOM "" "" "DEPS;LIBS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
-  list(TRANSFORM ROOM_DEPS PREPEND gondolin_)
-  if(sources)
-    add_library(gondolin_${name} STATIC ${sources})
-    target_link_libraries(gondolin_${name} PUBLIC ${ROOM_DEPS} ${ROOM_LIBS} PRIVATE gondolin_flags)
-    target_include_directories(gondolin_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
-  else()
-    add_library(gondolin_${name} INTERFACE)
-    target_link_libraries(gondolin_${name} INTERFACE ${ROOM_DEPS} ${ROOM_LIBS})
-    target_include_directories(gondolin_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+  cmake_parse_arguments(ROOM "" "" "DEPS;LIBS;GENERATED" ${ARGN})
+  gondolin_room_library(gondolin_${name} "" gondolin_flags)
+  if(GONDOLIN_CFI)
+    gondolin_room_library(gondolin_${name}_cfi _cfi gondolin_cfi_flags)
+    set_target_properties(gondolin_${name}_cfi PROPERTIES EXCLUDE_FROM_ALL ON)
   endif()
 endfunction()
+
+# For gondolin_room alone: one library of it, which uses those of other rooms that end in `suffix`.
+macro(gondolin_room_library library suffix flags)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  list(TRANSFORM ROOM_DEPS REPLACE "(.+)" "gondolin_\\1${suffix}" OUTPUT_VARIABLE rooms)
+  add_library(${library} STATIC ${sources} ${ROOM_GENERATED})
+  target_link_libraries(${library} PUBLIC ${rooms} ${ROOM_LIBS} PRIVATE ${flags})
+  target_include_directories(${library} PUBLIC
+    ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/include)
+endmacro()
 
 function(gondolin_unit_tests name)
   cmake_parse_arguments(TESTS "" "" "LIBS" ${ARGN})

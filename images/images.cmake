@@ -1,4 +1,4 @@
-# Compiles into the room `image` what it builds with: the script of the root file
+# Generates `build_script`, with what the room `image` builds with: the script of the root file
 # system, and the script and the options of our kernel.
 
 set(root_script ${CMAKE_SOURCE_DIR}/images/debian/build-root.sh)
@@ -9,6 +9,5 @@ set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
 file(READ ${root_script} GONDOLIN_BUILD_SCRIPT)
 file(READ ${kernel_script} GONDOLIN_KERNEL_SCRIPT)
 file(READ ${kernel_config} GONDOLIN_KERNEL_CONFIG)
-configure_file(${CMAKE_SOURCE_DIR}/src/image/build_script.cpp.in
-               ${CMAKE_BINARY_DIR}/generated/build_script.cpp @ONLY)
-target_sources(gondolin_image PRIVATE ${CMAKE_BINARY_DIR}/generated/build_script.cpp)
+set(build_script ${CMAKE_BINARY_DIR}/generated/build_script.cpp)
+configure_file(${CMAKE_SOURCE_DIR}/src/image/build_script.cpp.in ${build_script} @ONLY)

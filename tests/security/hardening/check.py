@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Checks that programs carry the hardening that docs/security.md promises.
 
-    check.py --commands compile_commands.json --sources PREFIX [--static | --library] [--beside] ELF...
+    check.py --commands compile_commands.json --sources PREFIX [--static | --library] [--beside] [--cfi] ELF...
 
 Of each ELF file, read with readelf: position independent, all relocations done before main and
 read-only from then on, no executable stack, no writable code, no search path of libraries, or
-with --beside none but the directory that the file is in. What
+with --beside none but the directory that the file is in; with --cfi, its functions are called
+through jump tables. What
 leaves no sure trace in a file (a static one holds libc's own checks too) is read from the commands
 that compiled every source below PREFIX.
 """
@@ -52,6 +53,8 @@ def faults_of_file(path, options):
         "looks for libraries in a path of its own":
             search_paths(dynamic) == (["$ORIGIN"] if options.beside else []),
     }
+    if options.cfi:
+        checks["has no control-flow integrity"] = ".cfi_jt" in readelf(path, "--symbols")
     if options.static:
         checks["needs a program interpreter"] = "INTERP" not in headers
     else:
@@ -89,6 +92,7 @@ def main():
     kind.add_argument("--static", action="store_true")
     kind.add_argument("--library", action="store_true")
     parser.add_argument("--beside", action="store_true")
+    parser.add_argument("--cfi", action="store_true")
     parser.add_argument("programs", nargs="+")
     options = parser.parse_args()
     faults = faults_of_commands(options.commands, options.sources)
