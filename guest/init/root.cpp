@@ -126,6 +126,9 @@ void furnish_root(const Console& console) {
       {"devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=620,ptmxmode=666"},
       {"tmpfs", "/dev/shm", kData, "mode=1777"},
       {"cgroup2", "/sys/fs/cgroup", kData | MS_NOEXEC, "nsdelegate"},
+      // What is there while sandboxfs has nothing mounted over it: a write must fail then, lest
+      // it be hidden, and lost, when the host's directory comes back.
+      {"tmpfs", "/etc/gondolin", kData | MS_NOEXEC | MS_RDONLY, "mode=755,nr_inodes=1"},
   };
   for (const Mount& each : mounts)
     if (auto mounted = mount(each, each.type); !mounted) console.error(mounted.error().message);
@@ -141,8 +144,7 @@ void furnish_root(const Console& console) {
     if (::symlink(link.target, link.path) != 0 && errno != EEXIST)
       console.error(std::string("making ") + link.path + " failed");
 
-  for (const char* directory : {"/run/lock", "/etc/gondolin"})
-    if (auto made = make_directory(directory); !made) console.error(made.error().message);
+  if (auto made = make_directory("/run/lock"); !made) console.error(made.error().message);
   static_cast<void>(::chmod("/run/lock", 01777));
   set_host_name(console);
   if (auto up = bring_up_loopback(); !up) console.error(up.error().message);

@@ -1,93 +1,25 @@
 #include "guest/sandboxmounts/mount.hpp"
 
-#include <fcntl.h>
 #include <linux/fuse.h>
-#include <signal.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <string>
 
 namespace gondolin::guest {
-namespace {
 
-// The largest read that the host answers whole; the kernel takes a shorter answer for
-// the end of the file.
-constexpr const char* kOptions =
-    ",rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other,max_read=65536";
-
-// Dead mounts on top of each other beyond this are not of our making.
-constexpr int kMostMounts = 16;
-
-// 0, or the errno of what failed.
-int make_directories(const std::string& path) {
-  for (std::size_t end = 1; end != path.npos;) {
-    end = path.find('/', end + 1);
-    if (::mkdir(path.substr(0, end).c_str(), 0755) != 0 && errno != EEXIST) return errno;
-  }
-  return 0;
-}
-
-// A predecessor's, whose device was closed.
-void detach_dead_mounts(const char* path) {
-  struct statfs info{};
-  for (int i = 0; i < kMostMounts; ++i) {
-    if (::statfs(path, &info) == 0 || (errno != ENOTCONN && errno != ECONNABORTED)) return;
-    if (::umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) != 0) return;
-  }
-}
-
-// In the process that mounts; its exit status is the errno.
-int mount_at(const wire::MountTarget& target, int device) {
-  const char* path = target.path.c_str();
-  detach_dead_mounts(path);
-  if (int os_error = make_directories(target.path)) return os_error;
-  const std::string options = "fd=" + std::to_string(device) + kOptions;
-  const unsigned long flags =
-      MS_NOSUID | MS_NODEV | (target.access == wire::MountAccess::kReadOnly ? MS_RDONLY : 0UL);
-  return ::mount("gondolin", path, "fuse.gondolin", flags, options.c_str()) == 0 ? 0 : errno;
-}
-
-}  // namespace
-
-Result<Mount::Mounting> Mount::start(const wire::MountTarget& target) {
-  Mounting mounting;
-  mounting.device.reset(::open("/dev/fuse", O_RDWR | O_NONBLOCK | O_CLOEXEC));
-  if (!mounting.device.valid()) return fail_errno("/dev/fuse", errno);
-  mounting.pid = ::fork();
-  if (mounting.pid < 0) return fail_errno("fork", errno);
-  if (mounting.pid == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ::_exit(mount_at(target, mounting.device.get()));
-  }
-  mounting.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, mounting.pid, 0)));
-  if (mounting.pidfd.valid()) return mounting;
-  const int os_error = errno;
-  ::kill(mounting.pid, SIGKILL);
-  ::waitpid(mounting.pid, nullptr, 0);
-  return fail_errno("pidfd_open", os_error);
-}
-
-Mount::Mount(wire::Mux& mux, Epoll& epoll, wire::StreamId stream, Mounting mounting)
+Mount::Mount(wire::Mux& mux, Epoll& epoll, wire::StreamId stream, Mounter& mounter,
+             Mounter::Process mounting)
     : mux_(mux),
       epoll_(epoll),
       stream_(stream),
+      mounter_(mounter),
       mounting_(std::move(mounting)),
       request_(wire::kMaxFuseMessage),
       answers_(sizeof(fuse_out_header)) {}
 
 Mount::~Mount() {
-  if (mounting_.pid < 0) return;
-  ::kill(mounting_.pid, SIGKILL);
-  ::waitpid(mounting_.pid, nullptr, 0);
+  if (mounting_.pid >= 0) mounter_.abandon(mounting_.pid);
 }
 
 Mount::State Mount::end() {

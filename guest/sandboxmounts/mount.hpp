@@ -5,15 +5,13 @@
 // requests in the kernel, where their processes wait.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <cstdint>
 
 #include "base/bytes.hpp"
-#include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "guest/common/epoll.hpp"
+#include "guest/sandboxmounts/mounter.hpp"
 #include "wire/mounts.hpp"
 #include "wire/mux.hpp"
 
@@ -23,17 +21,10 @@ class Mount {
  public:
   enum class State : std::uint8_t { kThere, kGone };
 
-  // A process that is mounting.
-  struct Mounting {
-    pid_t pid = -1;
-    UniqueFd pidfd;
-    UniqueFd device;
-  };
-  [[nodiscard]] static Result<Mounting> start(const wire::MountTarget& target);
-
   // Takes over `stream`, which is answered once the process has ended; epoll has its
   // pidfd with the stream's id as the tag.
-  Mount(wire::Mux& mux, Epoll& epoll, wire::StreamId stream, Mounting mounting);
+  Mount(wire::Mux& mux, Epoll& epoll, wire::StreamId stream, Mounter& mounter,
+        Mounter::Process mounting);
   Mount(const Mount&) = delete;
   Mount& operator=(const Mount&) = delete;
   // Breaks the mount: whoever uses it gets ENOTCONN. The stream must be gone, or kGone
@@ -52,7 +43,8 @@ class Mount {
   wire::Mux& mux_;
   Epoll& epoll_;
   wire::StreamId stream_;
-  Mounting mounting_;
+  Mounter& mounter_;
+  Mounter::Process mounting_;
   UniqueFd device_;               // once it is mounted
   bool device_readable_ = false;  // the last read of it did not block
   ByteBuffer request_;            // read from the device

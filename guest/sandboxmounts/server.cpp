@@ -13,19 +13,22 @@ constexpr std::uint32_t kWindow = 128 * 1024;
 
 }  // namespace
 
-MountsServer::MountsServer(Epoll epoll, UniqueFd port)
-    : StreamServer(std::move(epoll), std::move(port), kWindow) {}
+MountsServer::MountsServer(Epoll epoll, UniqueFd port, Mounter& mounter)
+    : StreamServer(std::move(epoll), std::move(port), kWindow), mounter_(mounter) {}
 
 void MountsServer::open(const wire::MuxEvent& event) {
   auto target = wire::decode_mount_target(event.target);
   if (!target) return mux().refuse(event.stream, EPROTO);
-  auto started = Mount::start(*target);
+  auto started = mounter_.start(*target);
   if (!started) {
     return mux().refuse(event.stream, static_cast<std::uint32_t>(started.error().os_error));
   }
   const auto tag = static_cast<std::uint32_t>(event.stream);
-  if (!epoll().add(started->pidfd.get(), EPOLLIN, tag)) return mux().refuse(event.stream, EIO);
-  carry(event.stream, std::move(*started));
+  if (!epoll().add(started->pidfd.get(), EPOLLIN, tag)) {
+    mounter_.abandon(started->pid);
+    return mux().refuse(event.stream, EIO);
+  }
+  carry(event.stream, mounter_, std::move(*started));
 }
 
 }  // namespace gondolin::guest

@@ -2,13 +2,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -181,6 +187,107 @@ TEST_F(Mounts, AServerInTheGuestServesTheHostsDirectory) {
   EXPECT_TRUE(eventually([&] {
     return run({"curl", "-s", "-m", "60", ingress.url()}).output == "<p>changed, and longer</p>\n";
   }));
+}
+
+// Answers what is asked about one name only while it is told to.
+class GatedProvider final : public MemoryProvider {
+ public:
+  explicit GatedProvider(std::string path) : path_(std::move(path)) {}
+
+  VfsAttributes attributes(const std::string& path) override {
+    if (path == path_) {
+      std::unique_lock lock(mutex_);
+      waiting_ = !open_;
+      changed_.wait(lock, [this] { return open_; });
+      waiting_ = false;
+    }
+    return MemoryProvider::attributes(path);
+  }
+  void close() {
+    const std::lock_guard lock(mutex_);
+    open_ = false;
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  [[nodiscard]] bool waiting() {
+    const std::lock_guard lock(mutex_);
+    return waiting_;
+  }
+  using MemoryProvider::open;
+
+ private:
+  const std::string path_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;
+  bool waiting_ = false;
+};
+
+// Whoever mounts inside another mount of ours may wait for an answer from that one.
+class MountsInMounts : public testing::Test {
+ protected:
+  MountsInMounts() {
+    outer_->make_directory("/nested", 0755);
+    outer_->put("/f", "outer");
+    inner_->put("/f", "inner");
+    VmOptions options;
+    options.image_store = {.store = {}, .guest_dir = GONDOLIN_GUEST_PROGRAMS};
+    options.mounts = {{.path = "/outer", .provider = outer_},
+                      {.path = "/outer/nested", .provider = inner_}};
+    options.on_event = [this](const VmEvent& event) {
+      if (event.message.starts_with("sandboxmounts")) ++restarts_;
+    };
+    options.debug = {.topics = "vfs", .sink = [this](std::string_view, std::string_view line) {
+                       if (line.find("cannot mount at /outer/nested") != line.npos)
+                         given_up_ = true;
+                     }};
+    ImageStore(options.image_store).ensure();
+    vm_.emplace(Vm::create(std::move(options)));
+  }
+  ~MountsInMounts() override { outer_->open(); }
+
+  void kill_daemon() {
+    const int before = restarts_;
+    static_cast<void>(vm_->run({.argv = {"sh", "-c", "kill -9 $(pidof sandboxmounts)"}}));
+    EXPECT_TRUE(eventually([&] { return restarts_ > before; }));
+  }
+  // The daemon is mounting the inner one, and does not get on.
+  void stop_in_the_middle() {
+    outer_->close();
+    kill_daemon();
+    EXPECT_TRUE(eventually([&] { return outer_->waiting(); }));
+  }
+  [[nodiscard]] bool can_be_read(const std::string& path, const std::string& content) {
+    return eventually([&] {
+      const RunResult read =
+          vm_->run({.argv = {"cat", path}}, {.timeout = std::chrono::seconds(5)});
+      return read.output == content;
+    });
+  }
+
+  const std::shared_ptr<GatedProvider> outer_ = std::make_shared<GatedProvider>("/nested");
+  const std::shared_ptr<MemoryProvider> inner_ = std::make_shared<MemoryProvider>();
+  std::atomic<int> restarts_ = 0;
+  std::atomic<bool> given_up_ = false;
+  std::optional<Vm> vm_;
+};
+
+TEST_F(MountsInMounts, ADaemonThatDiesWhileOneIsMadeBringsBothBack) {
+  stop_in_the_middle();
+  kill_daemon();
+  outer_->open();
+  EXPECT_TRUE(can_be_read("/outer/f", "outer"));
+  EXPECT_TRUE(can_be_read("/outer/nested/f", "inner"));
+}
+
+TEST_F(MountsInMounts, OneThatTakesTooLongIsGivenUpAndTheOtherServed) {
+  stop_in_the_middle();
+  EXPECT_TRUE(eventually([&] { return given_up_.load(); }, std::chrono::minutes(1)));
+  outer_->open();
+  EXPECT_TRUE(can_be_read("/outer/f", "outer"));
 }
 
 TEST(MountOptions, AMountThatCoversTheConfigurationForbidsIngress) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "support/shared_vm.hpp"
@@ -47,6 +48,17 @@ TEST_F(Daemons, SandboxfsComesBackWithTheSameFiles) {
   EXPECT_TRUE(
       eventually([&] { return vm_.guest("cat /etc/gondolin/listeners").output == before; }));
   vm_.route({{"/", 7203}});
+}
+
+// What is seen between the end of sandboxfs and its successor's mount, here in a namespace of
+// mounts in which there is none.
+TEST_F(Daemons, WithoutSandboxfsNothingIsWrittenThatWouldBeLost) {
+  const CommandResult write = vm_.guest(
+      "unshare --mount sh -c 'umount /etc/gondolin && ls -A /etc/gondolin && "
+      "echo / :7204 > /etc/gondolin/listeners'");
+  EXPECT_NE(write.status, 0);
+  EXPECT_EQ(write.output, "");
+  EXPECT_THAT(write.errors, testing::HasSubstr("Read-only file system"));
 }
 
 TEST_F(Daemons, SandboxdComesBackAndRunsPrograms) {
