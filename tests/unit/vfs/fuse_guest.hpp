@@ -1,5 +1,5 @@
-// A guest's kernel for tests: builds raw FUSE messages, gives them to a FuseSession
-// and reads the replies, as the kernel's headers lay them out.
+// A guest's kernel for tests: builds raw FUSE messages, gives them to a FuseSession, or
+// wherever a test has them go, and reads the replies, as the kernel's headers lay them out.
 #pragma once
 
 #include <fcntl.h>
@@ -69,36 +69,18 @@ struct FuseReply {
   }
 };
 
-class FuseGuest {
+// What programs do with files, as messages.
+class FuseCalls {
  public:
   static constexpr std::uint64_t kRoot = 1;
 
-  explicit FuseGuest(Provider& provider)
-      : session_(provider, [this](std::span<const Bytes> parts) { take(parts); }, log_) {}
+  FuseCalls() = default;
+  FuseCalls(const FuseCalls&) = delete;
+  FuseCalls& operator=(const FuseCalls&) = delete;
+  virtual ~FuseCalls() = default;
 
-  FuseSession& session() { return session_; }
-  [[nodiscard]] std::size_t replies() const { return reply_count_; }
-
-  // Sends a message and returns its unique id; the reply may come later.
-  std::uint64_t send(std::uint32_t opcode, std::uint64_t node, std::string_view body) {
-    ByteBuffer message = fuse_message(opcode, ++unique_, node, body);
-    last_ = session_.handle(message);
-    return unique_;
-  }
-  [[nodiscard]] const Result<Handled>& last() const { return *last_; }
-
-  // The reply to the message, if it has come; each can be taken once.
-  std::optional<FuseReply> reply_to(std::uint64_t unique) {
-    auto found = replies_.find(unique);
-    if (found == replies_.end()) return std::nullopt;
-    return std::exchange(found->second, {});
-  }
   // Error 999 stands for no reply at all.
-  FuseReply call(std::uint32_t opcode, std::uint64_t node, std::string_view body) {
-    return reply_to(send(opcode, node, body)).value_or(FuseReply{.error = 999, .body = {}});
-  }
-
-  FuseReply mount() { return call(FUSE_INIT, 0, raw(init_body())); }
+  virtual FuseReply call(std::uint32_t opcode, std::uint64_t node, std::string_view body) = 0;
 
   FuseReply lookup(std::string_view file) { return call(FUSE_LOOKUP, kRoot, name(file)); }
   // 0 when there is no such file.
@@ -200,6 +182,36 @@ class FuseGuest {
     close(opened);
     return content;
   }
+};
+
+// The kernel of a FuseSession's guest.
+class FuseGuest final : public FuseCalls {
+ public:
+  explicit FuseGuest(Provider& provider)
+      : session_(provider, [this](std::span<const Bytes> parts) { take(parts); }, log_) {}
+
+  FuseSession& session() { return session_; }
+  [[nodiscard]] std::size_t replies() const { return reply_count_; }
+
+  // Sends a message and returns its unique id; the reply may come later.
+  std::uint64_t send(std::uint32_t opcode, std::uint64_t node, std::string_view body) {
+    ByteBuffer message = fuse_message(opcode, ++unique_, node, body);
+    last_ = session_.handle(message);
+    return unique_;
+  }
+  [[nodiscard]] const Result<Handled>& last() const { return *last_; }
+
+  // The reply to the message, if it has come; each can be taken once.
+  std::optional<FuseReply> reply_to(std::uint64_t unique) {
+    auto found = replies_.find(unique);
+    if (found == replies_.end()) return std::nullopt;
+    return std::exchange(found->second, {});
+  }
+  FuseReply call(std::uint32_t opcode, std::uint64_t node, std::string_view body) override {
+    return reply_to(send(opcode, node, body)).value_or(FuseReply{.error = 999, .body = {}});
+  }
+
+  FuseReply mount() { return call(FUSE_INIT, 0, raw(init_body())); }
 
  private:
   void take(std::span<const Bytes> parts) {

@@ -18,6 +18,7 @@
 #include <gtest/gtest.h>
 
 #include "dying_daemon.hpp"
+#include "guest/start_daemon.hpp"
 #include "support.hpp"
 #include "vm/control_client.hpp"
 #include "vm/guest_opener.hpp"
@@ -55,19 +56,17 @@ Awaitable<void> read_whole(ByteStream& stream, std::string_view expected, Errors
   EXPECT_EQ(got, expected);
 }
 
-class DaemonDeath : public testing::TestWithParam<DyingDaemon::Death> {
+class DaemonDeath : public DeathTest {
  protected:
   using Conversation = std::function<Awaitable<Errors>(MuxChannel&)>;
 
-  // Has the conversation with a daemon that dies at its first message, then with one that dies
-  // at its second, and so on until one lives; returns how many died. After each death the
-  // conversation is had again.
+  // Has the conversation with daemons that die at each message of it; after each death it is
+  // had again. Returns how many died.
   std::size_t die_at_every_message(
       const char* program, const std::string& name, const Conversation& converse,
       const std::function<void()>& after_death = [] {}) {
-    for (std::size_t at = 0;; ++at) {
-      SCOPED_TRACE("message " + std::to_string(at));
-      DyingDaemon daemon(program, at, GetParam());
+    const auto start = [&](int port) { return guest::start_daemon(program, port); };
+    return DeathTest::die_at_every_message(start, [&](DyingDaemon& daemon) {
       unsigned ups = 0;
       MuxChannel channel(
           loop_.executor(), daemon.take_port(), name, [&](const ChannelEvent& event) {
@@ -92,8 +91,7 @@ class DaemonDeath : public testing::TestWithParam<DyingDaemon::Death> {
       }
       channel.close();
       loop_.settle();
-      if (!died || HasFailure()) return at;
-    }
+    });
   }
 
   Loop loop_;
@@ -106,20 +104,7 @@ class DaemonDeath : public testing::TestWithParam<DyingDaemon::Death> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(, DaemonDeath,
-                         testing::Values(DyingDaemon::Death::kBefore, DyingDaemon::Death::kWithin,
-                                         DyingDaemon::Death::kAfter),
-                         [](const auto& death) {
-                           switch (death.param) {
-                             case DyingDaemon::Death::kBefore:
-                               return "BeforeAMessage";
-                             case DyingDaemon::Death::kWithin:
-                               return "WithinAMessage";
-                             case DyingDaemon::Death::kAfter:
-                               break;
-                           }
-                           return "AfterAMessage";
-                         });
+INSTANTIATE_TEST_SUITE_P(, DaemonDeath, every_death(), name_of_death);
 
 // --- programs ---------------------------------------------------------------------
 
@@ -150,7 +135,7 @@ Awaitable<Errors> run_program(MuxChannel& channel) {
 
 TEST_P(DaemonDeath, OfSandboxdWhileAProgramRuns) {
   const std::size_t deaths = die_at_every_message(SANDBOXD, "sandboxd", run_program);
-  EXPECT_GE(deaths, GetParam() == DyingDaemon::Death::kWithin ? 8U : 16U);
+  EXPECT_GE(deaths, least(8, 16));
 }
 
 // --- files ------------------------------------------------------------------------
@@ -224,7 +209,7 @@ TEST_P(DaemonDeath, OfSandboxdWhileFilesAreReadAndWritten) {
           names_in(current), [](const std::string& name) { return name == "f" || name == "d"; });
     });
   });
-  EXPECT_GE(deaths, GetParam() == DyingDaemon::Death::kWithin ? 20U : 30U);
+  EXPECT_GE(deaths, least(20, 30));
 }
 
 // --- connections ------------------------------------------------------------------
@@ -294,7 +279,7 @@ TEST_P(DaemonDeath, OfSandboxingressWhileAConnectionIsOpen) {
   const std::size_t deaths =
       die_at_every_message(SANDBOXINGRESS, "sandboxingress",
                            [&](MuxChannel& channel) { return connect(channel, server.port()); });
-  EXPECT_GE(deaths, GetParam() == DyingDaemon::Death::kWithin ? 6U : 10U);
+  EXPECT_GE(deaths, least(6, 10));
 }
 
 }  // namespace

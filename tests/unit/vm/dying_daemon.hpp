@@ -17,14 +17,15 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 
 #include "base/unique_fd.hpp"
-#include "guest/start_daemon.hpp"
 #include "support.hpp"
 #include "wire/frame_reader.hpp"
 
@@ -40,16 +41,19 @@ class DyingDaemon {
     kAfter,   // it has read or sent it
   };
 
+  // Starts a daemon on its port.
+  using Start = std::function<pid_t(int port)>;
+
   // `at` counts the messages of both ends, those of the handshake too, from 0.
-  DyingDaemon(const char* program, std::size_t at, Death death)
-      : program_(program), at_(at), death_(death) {
+  DyingDaemon(Start start, std::size_t at, Death death)
+      : start_(std::move(start)), at_(at), death_(death) {
     auto [ours, theirs] = make_socket_pair();
     host_ = std::move(ours);
     port_of_host_ = std::move(theirs);
     auto [near, far] = make_socket_pair();
     guest_ = std::move(near);
     port_of_daemon_ = std::move(far);
-    start();
+    start_daemon();
     thread_ = std::thread([this] { serve(); });
   }
   DyingDaemon(const DyingDaemon&) = delete;
@@ -71,7 +75,7 @@ class DyingDaemon {
  private:
   enum class Way : std::uint8_t { kToGuest, kToHost };
 
-  void start() { daemon_ = guest::start_daemon(program_, port_of_daemon_.get()); }
+  void start_daemon() { daemon_ = start_(port_of_daemon_.get()); }
   void kill() {
     ::kill(daemon_, SIGKILL);
     ::waitpid(daemon_, nullptr, 0);
@@ -85,7 +89,7 @@ class DyingDaemon {
     while (whole && readable())
       whole = pass_on(Way::kToHost, guest_.get(), from_guest_);
     lost_ = dying_ = false;
-    start();
+    start_daemon();
   }
   bool readable() {
     pollfd poll{.fd = guest_.get(), .events = POLLIN, .revents = 0};
@@ -162,7 +166,7 @@ class DyingDaemon {
     EXPECT_EQ(unread, 0);
   }
 
-  const char* program_;
+  Start start_;
   std::size_t at_;
   Death death_;
   std::size_t count_ = 0;
@@ -180,5 +184,41 @@ class DyingDaemon {
   pid_t daemon_ = -1;
   std::thread thread_;
 };
+
+// Tests in which a daemon dies in every way.
+class DeathTest : public ::testing::TestWithParam<DyingDaemon::Death> {
+ protected:
+  // Calls `live` with a daemon that dies at its first message, then with one that dies at its
+  // second, and so on until one survives it; returns how many died.
+  std::size_t die_at_every_message(const DyingDaemon::Start& start,
+                                   const std::function<void(DyingDaemon&)>& live) {
+    for (std::size_t at = 0;; ++at) {
+      SCOPED_TRACE("message " + std::to_string(at));
+      DyingDaemon daemon(start, at, GetParam());
+      live(daemon);
+      if (!daemon.died() || HasFailure()) return at;
+    }
+  }
+  // Messages that count when there are so many of the host's and so many of both.
+  [[nodiscard]] static std::size_t least(std::size_t of_the_host, std::size_t of_both) {
+    return GetParam() == DyingDaemon::Death::kWithin ? of_the_host : of_both;
+  }
+};
+
+inline auto every_death() {
+  return ::testing::Values(DyingDaemon::Death::kBefore, DyingDaemon::Death::kWithin,
+                           DyingDaemon::Death::kAfter);
+}
+inline std::string name_of_death(const ::testing::TestParamInfo<DyingDaemon::Death>& death) {
+  switch (death.param) {
+    case DyingDaemon::Death::kBefore:
+      return "BeforeAMessage";
+    case DyingDaemon::Death::kWithin:
+      return "WithinAMessage";
+    case DyingDaemon::Death::kAfter:
+      break;
+  }
+  return "AfterAMessage";
+}
 
 }  // namespace gondolin::vm
