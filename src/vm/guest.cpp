@@ -29,7 +29,20 @@ constexpr auto kKillLimit = 500ms;
 constexpr const char* kWarmUp =
     "exec >/dev/null 2>&1; "
     "timeout 20 sh -c 'env true; env cat /dev/null; env ls /; bash -c :; python3 -c \"import "
-    "http.server\"'; sleep 0.5";
+    "http.server\"'; ";
+constexpr const char* kPause = "sleep 0.5";
+
+// An emulated copy begins without translations, which its first program waits for, and while
+// the daemons say hello its second processor has nothing to do. There a program is started
+// until the copy has an id of its own, so that much of what a start runs is translated by then.
+constexpr const char* kRehearsal =
+    "(read id </etc/machine-id; "
+    "while read now </etc/machine-id && [ $now = $id ]; do sleep 0.01 || break; done) & ";
+
+std::string warm_up_script(const MachineOptions& machine) {
+  const bool rehearse = machine.accelerator == Accelerator::kTcg && machine.cpus > 1;
+  return std::string(kWarmUp) + (rehearse ? kRehearsal : "") + kPause;
+}
 
 Result<ByteBuffer> fresh_entropy() {
   ByteBuffer bytes(64);
@@ -50,9 +63,10 @@ std::string random_machine_id(Bytes entropy) {
 
 }  // namespace
 
-Guest::Guest(const boost::asio::any_io_executor& executor, std::string hostname, VmEventSink sink,
-             DebugLog log)
-    : hostname_(std::move(hostname)),
+Guest::Guest(const boost::asio::any_io_executor& executor, const GuestOptions& options,
+             VmEventSink sink, DebugLog log)
+    : hostname_(options.hostname),
+      warm_up_script_(warm_up_script(options.machine)),
       sink_(std::move(sink)),
       log_(std::move(log)),
       deadlines_(executor),
@@ -65,8 +79,7 @@ Guest::~Guest() = default;
 Result<std::unique_ptr<Guest>> Guest::launch(const boost::asio::any_io_executor& executor,
                                              const GuestOptions& options, UniqueFd state,
                                              VmEventSink sink, DebugLog log) {
-  std::unique_ptr<Guest> guest(
-      new Guest(executor, options.hostname, std::move(sink), std::move(log)));
+  std::unique_ptr<Guest> guest(new Guest(executor, options, std::move(sink), std::move(log)));
   auto qemu = start_qemu(executor, options.qemu, options.machine, std::move(state),
                          [self = guest.get()](ChildExit exit) { self->on_exit(exit); });
   if (!qemu) return tl::unexpected(qemu.error());
@@ -275,7 +288,7 @@ Awaitable<Status> Guest::migration_completed() {
 }
 
 Awaitable<Status> Guest::warm_up() {
-  auto program = co_await control_->exec({.argv = {"sh", "-c", kWarmUp}});
+  auto program = co_await control_->exec({.argv = {"sh", "-c", warm_up_script_}});
   if (!program) co_return tl::unexpected(program.error());
   auto ended = co_await (*program)->wait();
   if (!ended) co_return tl::unexpected(ended.error());

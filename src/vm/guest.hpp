@@ -86,7 +86,7 @@ class Guest {
   [[nodiscard]] Awaitable<void> stop();
 
  private:
-  Guest(const boost::asio::any_io_executor& executor, std::string hostname, VmEventSink sink,
+  Guest(const boost::asio::any_io_executor& executor, const GuestOptions& options, VmEventSink sink,
         DebugLog log);
 
   void connect(const boost::asio::any_io_executor& executor, QemuSockets sockets,
@@ -112,6 +112,7 @@ class Guest {
   [[nodiscard]] std::string describe_end() const;
 
   std::string hostname_;
+  std::string warm_up_script_;
   VmEventSink sink_;
   DebugLog log_;
   EventLimit limit_;

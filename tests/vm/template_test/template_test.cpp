@@ -150,6 +150,15 @@ TEST(Template, CopiesThatRunAtOnceDoNotSeeEachOther) {
     EXPECT_EQ(copy->wait(), 0);
 }
 
+TEST(Template, WhatACopyRehearsesEndsOnceItHasItsIdentity) {
+  ASSERT_EQ(run(exec("true")).status, 0);
+  CommandResult copy =
+      run(exec("for i in $(seq 200); do test $(ps -o comm= --ppid 1 | wc -l) = 4 && break; sleep "
+               "0.05; done; "
+               "ps -o comm= --ppid 1 | sort | xargs"));
+  EXPECT_EQ(copy.output, "sandboxd sandboxfs sandboxingress sandboxmounts\n") << copy.errors;
+}
+
 TEST(Template, NoTemplateMakesAndUsesNone) {
   TemplateDirectory store;
   CommandResult result = run_traced(exec("true", {"--no-template"}));
