@@ -26,12 +26,6 @@ constexpr std::chrono::milliseconds kLongestPause{1000};
 constexpr std::chrono::seconds kHealthyRun{2};
 constexpr std::chrono::seconds kPoliteShutdown{1};
 
-// What a program is waiting for from the host comes before the program: it must not wait for
-// a guest that computes. And a daemon that feeds a program on its own processor is not
-// interrupted by it after each piece, which under emulation, where a switch between processes
-// forgets most of what was translated, made a transfer a third as fast.
-constexpr int kDaemonNice = -15;
-
 sigset_t watched_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -41,13 +35,13 @@ sigset_t watched_signals() {
 }
 
 // In the child: nothing here may allocate or return.
-[[noreturn]] void become_daemon(int initramfs, const char* path, const char* name, int null,
-                                int console) {
+[[noreturn]] void become_daemon(int initramfs, const char* path, const char* name, int nice,
+                                int null, int console) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::setsid();
-  ::setpriority(PRIO_PROCESS, 0, kDaemonNice);
+  ::setpriority(PRIO_PROCESS, 0, nice);
   ::dup2(null, STDIN_FILENO);
   ::dup2(console >= 0 ? console : null, STDOUT_FILENO);
   ::dup2(console >= 0 ? console : null, STDERR_FILENO);
@@ -79,14 +73,14 @@ Supervisor::Supervisor(UniqueFd initramfs, const Console& console)
   signals_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-void Supervisor::add(const char* name) {
+void Supervisor::add(const char* name, int nice) {
   struct stat information{};
   if (::fstatat(initramfs_.get(), (std::string("gondolin/") + name).c_str(), &information, 0) !=
       0) {
     console_.error(std::string(name) + " is not in the initramfs");
     return;
   }
-  daemons_.push_back(Daemon{.name = name, .started = {}, .next_start = Clock::now()});
+  daemons_.push_back(Daemon{.name = name, .nice = nice, .started = {}, .next_start = Clock::now()});
 }
 
 void Supervisor::run() {
@@ -110,7 +104,8 @@ void Supervisor::start(Daemon& daemon) {
   daemon.started = Clock::now();
   daemon.pid = ::fork();
   if (daemon.pid == 0)
-    become_daemon(initramfs_.get(), path.c_str(), daemon.name.c_str(), null_.get(), console_.fd());
+    become_daemon(initramfs_.get(), path.c_str(), daemon.name.c_str(), daemon.nice, null_.get(),
+                  console_.fd());
   if (daemon.pid > 0) return;
   console_.error("starting " + daemon.name + " failed: " + std::strerror(errno));
   daemon.next_start = daemon.started + kLongestPause;

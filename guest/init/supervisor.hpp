@@ -28,8 +28,8 @@ class Supervisor {
   // run() waits for. The console must outlive this.
   Supervisor(UniqueFd initramfs, const Console& console);
 
-  // Has a daemon started by run(), or says that it does not exist.
-  void add(const char* name);
+  // Has a daemon started by run() with that nice value, or says that it does not exist.
+  void add(const char* name, int nice);
 
   // Starts the daemons and looks after them until the machine is to be turned
   // off, and returns then.
@@ -40,6 +40,7 @@ class Supervisor {
 
   struct Daemon {
     std::string name;
+    int nice;
     pid_t pid = -1;  // -1 while it waits for its next start
     Clock::time_point started;
     Clock::time_point next_start;

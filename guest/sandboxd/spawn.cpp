@@ -63,7 +63,7 @@ void restore_defaults(const ChildDefaults& defaults) {
     limit.rlim_cur = defaults.file_limit;
     ::setrlimit(RLIMIT_NOFILE, &limit);
   }
-  // The daemons come before the programs.
+  // The daemon comes before its programs.
   if (::getpriority(PRIO_PROCESS, 0) < 0) ::setpriority(PRIO_PROCESS, 0, 0);
   // The daemons have a score that keeps them from being chosen.
   int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
