@@ -100,7 +100,10 @@ class GuestVm(Process):
     def route(self, table):
         """Writes the table, which routes "/", and waits until it does."""
         self.call("write", "/etc/gondolin/listeners", table)
+        end = time.monotonic() + 10
         while self.status_of("/") == 404:
+            if time.monotonic() > end:
+                raise SystemExit("the gateway does not route by the table that was written")
             time.sleep(0.001)
 
     def status_of(self, path):
