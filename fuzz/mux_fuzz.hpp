@@ -183,8 +183,11 @@ class FuzzOwner {
 
 // Runs the program in `input` against one end, which `up` brings up.
 inline void fuzz_mux(FuzzInput input, Role role, Bytes up) {
-  FuzzOwner owner(
-      {.role = role, .window = 70000 - input.byte() * std::uint32_t{270}, .max_streams = 8}, 0);
+  FuzzOwner owner({.role = role,
+                   .window = 70000 - input.byte() * std::uint32_t{270},
+                   .max_streams = 8,
+                   .flight_limit = 100000},
+                  0);
   if (!owner.feed(up)) return;
   while (!input.empty()) {
     std::uint8_t step = input.byte();

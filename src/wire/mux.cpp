@@ -49,6 +49,13 @@ void Mux::drop_all() {
   borrowed_.clear();
   reserved_for_ = 0;
   opened_since_up_ = 0;
+  in_flight_ = 0;
+}
+
+void Mux::forget(Streams::iterator stream) {
+  in_flight_ -= link_.peer_window() - stream->second.send_credit;
+  streams_.erase(stream);
+  GONDOLIN_CHECK(!streams_.empty() || in_flight_ == 0);
 }
 
 Mux::Stream& Mux::stream(StreamId id) {
@@ -174,7 +181,7 @@ Mux::Outcome Mux::on_opened(std::uint32_t id, Stream& stream, std::uint32_t code
   if (stream.answered) return violation("second OPENED", id);
   if (stream.pending & kPendingOpen) return violation("OPENED before OPEN", id);
   stream.answered = true;
-  if (code != 0) streams_.erase(id);
+  if (code != 0) forget(streams_.find(id));
   return event(MuxEvent::Kind::kOpened, id, code);
 }
 
@@ -183,6 +190,7 @@ Mux::Outcome Mux::on_credit(std::uint32_t id, Stream& stream, std::uint32_t amou
     return violation("CREDIT beyond the window", id);
   }
   stream.send_credit += amount;
+  in_flight_ -= amount;
   if (!std::exchange(stream.wants_credit, false)) return std::nullopt;
   return event(MuxEvent::Kind::kWritable, id);
 }
@@ -194,7 +202,7 @@ Mux::Outcome Mux::on_fin(std::uint32_t id, Stream& stream) {
 
 Mux::Outcome Mux::on_reset(std::uint32_t id, Stream& stream, std::uint32_t code) {
   if (stream.closed) {
-    streams_.erase(id);
+    forget(streams_.find(id));
     return std::nullopt;
   }
   stream.reset = true;
@@ -248,7 +256,7 @@ bool Mux::send_pending(std::uint32_t id, Stream& stream) {
         !put(kPendingReset, FrameType::kReset, encode_u32(stream.code))) {
       return false;
     }
-    streams_.erase(id);
+    forget(streams_.find(id));
     return true;
   }
   if (!put(kPendingOpen, FrameType::kOpen, stream.target)) return false;
@@ -260,7 +268,7 @@ bool Mux::send_pending(std::uint32_t id, Stream& stream) {
     stream.receive_credit += std::exchange(stream.to_return, 0);
   }
   if (!put(kPendingFin, FrameType::kFin, {})) return false;
-  if (stream.closed) streams_.erase(id);
+  if (stream.closed) forget(streams_.find(id));
   return true;
 }
 
@@ -321,14 +329,15 @@ MutableBytes Mux::write_space(StreamId id) {
   GONDOLIN_CHECK(!to.finished && reserved_for_ == 0);
   GONDOLIN_CHECK(options_.role == Role::kHost || to.answered);
   if (to.reset) return {};
-  if (to.send_credit == 0) {
+  const std::uint32_t credit = usable_credit(to);
+  if (credit == 0) {
     to.wants_credit = true;
     to.has_turn = false;
     return {};
   }
   if (!may_take_room(value_of(id), to)) return {};
   reserved_for_ = value_of(id);
-  return output_.reserve(std::min<std::size_t>(to.send_credit, kMaxData));
+  return output_.reserve(std::min<std::size_t>(credit, kMaxData));
 }
 
 void Mux::commit(StreamId id, std::size_t count) {
@@ -338,7 +347,16 @@ void Mux::commit(StreamId id, std::size_t count) {
   if (count == 0) return;
   output_.put_reserved({.type = FrameType::kData, .stream = value_of(id)}, count);
   to.send_credit -= static_cast<std::uint32_t>(count);
+  in_flight_ += count;
   to.has_turn = false;
+}
+
+// What of its credit a stream may use while so much is in flight on all of them.
+std::uint32_t Mux::usable_credit(const Stream& stream) const {
+  if (in_flight_ < options_.flight_limit) return stream.send_credit;
+  const std::uint32_t window = link_.peer_window();
+  const std::uint32_t spared = window - std::max(window / 4, 1U);
+  return stream.send_credit > spared ? stream.send_credit - spared : 0;
 }
 
 // Whether the stream may put a DATA frame into the output now; it goes to the
@@ -395,12 +413,12 @@ void Mux::close(StreamId id, ResetReason reason) {
   forget_input(id, ended);
   ended.closed = true;
   if (ended.reset) {
-    streams_.erase(value_of(id));
+    forget(streams_.find(value_of(id)));
   } else if (!ended.finished || !ended.peer_finished) {
     ended.code = static_cast<std::uint32_t>(reason);
     request(value_of(id), ended, kPendingReset);
   } else if (ended.pending == 0) {
-    streams_.erase(value_of(id));
+    forget(streams_.find(value_of(id)));
   }
 }
 

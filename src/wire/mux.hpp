@@ -16,7 +16,11 @@
 // consume()s goes back in CREDIT frames of at least a quarter of the window, so a
 // sender whose bytes have all been consumed always has three quarters of it: no
 // choice of windows can stall a stream. Received bytes stay in a buffer of the
-// stream that never exceeds the window.
+// stream that never exceeds the window. Windows are large for the few streams that
+// carry much; where many stand still, the sender spares the other end's memory: once
+// many bytes are in flight (sent, and not granted again) on all streams together, a
+// stream sends only while less than a quarter of its window is. That much the other end
+// grants again as soon as it is consumed, so this can stall no stream either.
 //
 // Fairness. There is no send queue: write() puts a DATA frame into the output
 // buffer or takes nothing. A stream that found no room waits in line and gets
@@ -80,7 +84,8 @@ struct MuxOptions {
   Role role;
   std::uint32_t window = 64 * 1024;  // bytes this end receives ahead of consume(), per stream
   std::size_t max_streams = 4096;
-  std::size_t output_capacity = 64 * 1024;  // host only; the guest's is kMaxFrame
+  std::size_t flight_limit = 16 * 1024 * 1024;  // bytes in flight on all streams, see above
+  std::size_t output_capacity = 64 * 1024;      // host only; the guest's is kMaxFrame
   std::size_t input_capacity = 2 * kMaxFrame;
 };
 
@@ -191,6 +196,7 @@ class Mux {
   [[nodiscard]] const Stream& stream(StreamId id) const;
   [[nodiscard]] bool was_opened(std::uint32_t id) const;
   void drop_all();
+  void forget(Streams::iterator stream);
   void settle();
   void append(Stream& stream, Bytes bytes);
   void borrow_more(Stream& stream);
@@ -210,6 +216,7 @@ class Mux {
   void request(std::uint32_t id, Stream& stream, unsigned frames);
   void send_pending();
   [[nodiscard]] bool send_pending(std::uint32_t id, Stream& stream);
+  [[nodiscard]] std::uint32_t usable_credit(const Stream& stream) const;
   [[nodiscard]] bool may_take_room(std::uint32_t id, Stream& stream);
 
   MuxOptions options_;
@@ -218,6 +225,7 @@ class Mux {
   Streams streams_;
   std::uint32_t last_opened_ = 0;      // host: the last id given out; guest: the last one seen
   std::uint64_t opened_since_up_ = 0;  // ids given out or seen since the handshake
+  std::size_t in_flight_ = 0;          // sent on all streams and not granted again
   std::deque<std::uint32_t> urgent_;   // streams with pending frames, each once
   std::deque<std::uint32_t> line_;     // streams that wait for room, each once
   std::optional<Frame> held_;          // an OPEN whose refusal waits for room

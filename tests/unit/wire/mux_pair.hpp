@@ -53,9 +53,15 @@ class Pipe {
 
 struct MuxPair {
   explicit MuxPair(std::uint32_t host_window = 64 * 1024, std::uint32_t guest_window = 64 * 1024,
-                   std::size_t max_streams = 4096)
-      : host({.role = Role::kHost, .window = host_window, .max_streams = max_streams}),
-        guest({.role = Role::kGuest, .window = guest_window, .max_streams = max_streams}) {}
+                   std::size_t max_streams = 4096, std::size_t flight_limit = SIZE_MAX)
+      : host({.role = Role::kHost,
+              .window = host_window,
+              .max_streams = max_streams,
+              .flight_limit = flight_limit}),
+        guest({.role = Role::kGuest,
+               .window = guest_window,
+               .max_streams = max_streams,
+               .flight_limit = flight_limit}) {}
 
   // All events there are now. Fails the test on a protocol error.
   static std::vector<MuxEvent> events(Mux& mux) {

@@ -44,7 +44,7 @@ class MuxProperty : public testing::TestWithParam<unsigned> {
       : random_(GetParam()),
         host_window_(window()),
         guest_window_(window()),
-        pair_(host_window_, guest_window_, kMaxStreams),
+        pair_(host_window_, guest_window_, kMaxStreams, flight_limit()),
         host_{pair_.host, pair_.to_guest, 1, 2, {}, &host_totals_},
         guest_{pair_.guest, pair_.to_host, 2, 1, {}, &guest_totals_} {}
 
@@ -52,6 +52,10 @@ class MuxProperty : public testing::TestWithParam<unsigned> {
   std::uint32_t window() {
     constexpr std::uint32_t kWindows[] = {1, 2, 3, 100, 4096, 65536, 200000};
     return kWindows[pick(std::size(kWindows))];
+  }
+  std::size_t flight_limit() {
+    constexpr std::size_t kLimits[] = {0, 5000, 150000, SIZE_MAX};
+    return kLimits[pick(std::size(kLimits))];
   }
 
   void handle_events(End& end) {

@@ -1,6 +1,7 @@
 // The rules of the mux one by one: each event, each violation, each bound.
 #include "wire/mux.hpp"
 
+#include <array>
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@ namespace gondolin::wire {
 namespace {
 
 using Kind = MuxEvent::Kind;
+using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -138,6 +140,77 @@ TEST_F(MuxRules, AWriterStopsAtTheWindowAndGoesOnAfterAQuarterIsConsumed) {
   pair_.pump_to_host();
   EXPECT_THAT(kinds(MuxPair::events(pair_.host)), ElementsAre(Kind::kWritable));
   EXPECT_EQ(pair_.host.write(id, as_bytes(block)), 16384U);
+}
+
+// With room for one stream's window in flight.
+class MuxFlight : public testing::Test {
+ protected:
+  void SetUp() override {
+    pair_.connect();
+    for (StreamId& id : ids_) {
+      id = pair_.host.open(as_bytes("t")).value();
+      pair_.pump_to_guest();
+      MuxPair::events(pair_.guest);
+      pair_.guest.accept(id);
+      pair_.pump_to_host();
+      MuxPair::events(pair_.host);
+    }
+  }
+
+  // What the host's end takes of a stream until it takes no more.
+  std::size_t fill(StreamId id) {
+    const ByteBuffer block(100000);
+    std::size_t sent = 0;
+    while (std::size_t taken = pair_.host.write(id, block)) {
+      sent += taken;
+      pass_on();
+    }
+    return sent;
+  }
+
+  std::vector<MuxEvent> pass_on() {
+    std::vector<MuxEvent> events;
+    while (pair_.to_guest.load(pair_.host) > 0) {
+      for (const auto& event : MuxPair::events(pair_.host))
+        events.push_back(event);
+      while (pair_.to_guest.unload(pair_.guest) > 0)
+        MuxPair::events(pair_.guest);
+    }
+    return events;
+  }
+
+  void consume(StreamId id, std::size_t count) {
+    pair_.guest.consume(id, count);
+    pair_.pump_to_host();
+  }
+
+  MuxPair pair_{65536, 65536, 4096, 65536};
+  std::array<StreamId, 4> ids_;
+};
+
+TEST_F(MuxFlight, StreamsHaveAQuarterOfTheirWindowsOnceMuchIsInFlight) {
+  EXPECT_EQ(fill(ids_[0]), 65536U);
+  EXPECT_EQ(fill(ids_[1]), 16384U);
+  EXPECT_EQ(fill(ids_[2]), 16384U);
+}
+
+TEST_F(MuxFlight, AStreamThatHasItsQuarterInFlightGoesOnWhenThatIsConsumed) {
+  for (StreamId id : ids_)
+    fill(id);
+  consume(ids_[2], 16384);
+  EXPECT_THAT(kinds(MuxPair::events(pair_.host)), ElementsAre(Kind::kWritable));
+  EXPECT_EQ(fill(ids_[2]), 16384U);
+}
+
+TEST_F(MuxFlight, WindowsAreWholeAgainWhenAStreamThatStoodStillEnds) {
+  for (StreamId id : ids_)
+    fill(id);
+  pair_.host.close(ids_[0]);
+  pass_on();
+  for (std::size_t i = 1; i < ids_.size(); ++i)
+    consume(ids_[i], 16384);
+  EXPECT_THAT(kinds(MuxPair::events(pair_.host)), Each(Kind::kWritable));
+  EXPECT_EQ(fill(ids_[3]), 65536U);
 }
 
 TEST_F(MuxRules, FramesThatCameTogetherAreOneEventInPieces) {

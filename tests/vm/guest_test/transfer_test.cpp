@@ -61,6 +61,25 @@ TEST_F(Transfer, SixtyFourMiBUpArriveWhole) {
   EXPECT_EQ(hash.output, pattern_hash(body.size())) << hash.errors;
 }
 
+// Nobody accepts, so each upload fills what lies between client and server.
+TEST_F(Transfer, ManyStalledUploadsTakeLittleOfTheGuestsMemory) {
+  constexpr int kUploads = 300;
+  vm_.serve(
+      "python -c 'import socket, time; s = socket.create_server((\"127.0.0.1\", 7102), "
+      "backlog=1000); time.sleep(1000)'",
+      7102);
+  vm_.route({{"/", 7100}, {"/stalled", 7102}});
+  CommandResult client =
+      run({"/usr/bin/python3", std::string(GONDOLIN_TEST_DATA) + "/stalled_uploads.py",
+           vm_.ingress().url() + "/stalled", std::to_string(kUploads)});
+  EXPECT_GT(std::atol(client.output.c_str()), kUploads * 256L * 1024) << client.errors;
+  const CommandResult peak =
+      vm_.guest("awk '/VmHWM/ { print $2 }' /proc/$(pidof sandboxingress)/status");
+  // 16 MiB, and a quarter of 256 KiB for each, and what the program has besides.
+  EXPECT_LT(std::atol(peak.output.c_str()), (16 + kUploads / 16 + 6) * 1024L) << peak.errors;
+  EXPECT_GT(std::atol(peak.output.c_str()), kUploads / 16 * 1024L);
+}
+
 TEST_F(Transfer, ServerSentEventsArriveWhenTheyAreSent) {
   CommandResult times =
       run({"/usr/bin/python3", std::string(GONDOLIN_TEST_DATA) + "/event_times.py",
