@@ -54,7 +54,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   RequestParser parser(limits);
   const auto progress = parser.parse(bytes);
+  const auto partial = parser.partial(bytes);
+  GONDOLIN_CHECK(partial.fields.size() <= limits.fields);
   if (!progress || *progress == Progress::kNeedMore) return 0;
+  GONDOLIN_CHECK(partial.method == parser.head().method);
   const RequestHead& head = parser.head();
   GONDOLIN_CHECK(head.authority.empty() || parse_authority(head.authority));
   static_cast<void>(check_websocket_handshake(head));

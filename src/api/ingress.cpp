@@ -19,6 +19,7 @@
 #include "base/parse_number.hpp"
 #include "gondolin/error.hpp"
 #include "http/authority.hpp"
+#include "http/chars.hpp"
 
 namespace gondolin {
 
@@ -32,6 +33,14 @@ bool is_ip_address(const std::string& host) {
   std::array<unsigned char, sizeof(in6_addr)> address;
   return ::inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
          ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
+}
+
+// Whether it is a host as --ingress-host takes it.
+bool is_host_pattern(const std::string& name) {
+  if (name == "*" || is_ip_address(name)) return true;
+  const auto authority = http::parse_authority(name);
+  return authority && !name.ends_with(':') && !authority->port &&
+         name.find('*') == std::string::npos;
 }
 
 // Throws unless low <= value <= high.
@@ -77,6 +86,7 @@ class ListenParser {
       if (end == std::string_view::npos) refuse("write [ADDRESS]:PORT");
       return {text_.substr(0, end + 1), text_.substr(end + 2)};
     }
+    if (text_.find("://") != std::string_view::npos) refuse("write HOST:PORT, and no URL");
     std::size_t colon = text_.find(':');
     if (colon == std::string_view::npos) {
       if (std::ranges::any_of(text_, [](char c) { return c < '0' || c > '9'; })) {
@@ -95,7 +105,7 @@ class ListenParser {
   }
 
   std::string check_host(std::string_view host) const {
-    if (host == "localhost") return std::string(host);
+    if (http::iequals(host, "localhost")) return "localhost";
     std::array<unsigned char, sizeof(in6_addr)> address;
     if (host.starts_with('[')) {
       std::string inner(host.substr(1, host.size() - 2));
@@ -131,8 +141,9 @@ ingress::GatewayConfig to_gateway_config(const IngressOptions& options) {
                         printable(options.listen.host)));
   }
   for (const std::string& name : options.allowed_hosts) {
-    if (name != "*" && !is_ip_address(name) && !http::parse_authority(name)) {
-      invalid(fmt::format("'{}' is not a host name", printable(name)));
+    if (!is_host_pattern(name)) {
+      invalid(fmt::format("'{}' is not a host name (one without a port, or * for any)",
+                          printable(name)));
     }
   }
   check_timeout("connect_timeout", options.connect_timeout, 1);

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.hpp"
+#include "cli/notice.hpp"
 
 namespace gondolin::cli {
 namespace {
@@ -24,8 +25,9 @@ void write_line(std::string_view topic, std::string_view line) {
   pollfd ready{STDERR_FILENO, POLLOUT, 0};
   if (::poll(&ready, 1, 0) <= 0 || (ready.revents & POLLOUT) == 0) return;
   std::string text = fmt::format("gondolin {}: {}", topic, line);
-  if (text.size() >= kMostBytes) text.resize(kMostBytes - 1);
-  text.push_back('\n');
+  const std::string_view end = line_end();
+  if (text.size() > kMostBytes - end.size()) text.resize(kMostBytes - end.size());
+  text += end;
   [[maybe_unused]] auto written = ::write(STDERR_FILENO, text.data(), text.size());
 }
 

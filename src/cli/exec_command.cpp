@@ -4,12 +4,6 @@
 #include "cli/guest_program.hpp"
 
 namespace gondolin::cli {
-namespace {
-
-// What shells answer for a program that does not exist.
-constexpr int kCommandNotFound = 127;
-
-}  // namespace
 
 void add_exec_command(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("exec", "Run one program in a new VM");
@@ -22,14 +16,7 @@ void add_exec_command(CLI::App& app, Invocation& invocation) {
       "Example: gondolin exec --cwd /tmp -- sh -c 'echo hello; exit 7'");
   command->callback([arguments, &invocation] {
     append_behind_dashes(*arguments, invocation);
-    if (arguments->command.empty()) throw UsageError("exec: name the program to run, behind --");
-    try {
-      invocation.exit_code =
-          run_guest_program(*arguments, {arguments->command}, Foreground::kPipes);
-    } catch (const NoSuchProgram& error) {
-      print_error(error);
-      invocation.exit_code = kCommandNotFound;
-    }
+    invocation.exit_code = run_guest_program(*arguments, {arguments->command}, Foreground::kPipes);
   });
 }
 

@@ -1,11 +1,13 @@
 // `gondolin gateway`: the ingress gateway without a VM, until SIGINT or SIGTERM.
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -29,6 +31,13 @@ struct GatewayArguments {
 
 void print_warning(const std::string& message) {
   fmt::print(stderr, "gondolin: warning: {}\n", message);
+}
+
+// A warning of a gateway that may read only the directories that it found the file in.
+void print_confined_warning(const std::string& message) {
+  const bool denied = message.ends_with(std::generic_category().message(EACCES));
+  print_warning(message +
+                (denied ? "; if its directory was replaced, start the gateway again" : ""));
 }
 
 // Blocks the signals that end the command, in this thread and those it starts, for
@@ -83,12 +92,12 @@ int run_gateway(const GatewayArguments& arguments) {
   }
   options.ingress.upstream_response_timeout =
       std::chrono::milliseconds(arguments.response_timeout_ms);
-  options.on_warning = print_warning;
   options.debug = debug_options_from_environment();
 
   raise_descriptor_limit();
   const EndSignals signals;
   const bool confined = confinement_wanted();
+  options.on_warning = confined ? print_confined_warning : print_warning;
   ::tzset();  // reads a file
   if (confined) {
     confine_files(directories_of(options.listeners), options.ingress.listen.port);
@@ -126,7 +135,8 @@ void add_gateway_command(CLI::App& app, Invocation& invocation) {
       ->add_option("--ingress-host", arguments->hosts,
                    "Also answer requests for this host name; * for any (repeatable)")
       ->type_name("NAME")
-      ->allow_extra_args(false);
+      ->expected(1)
+      ->take_all();
   command->add_flag("--disable-websockets", arguments->disable_websockets,
                     "Answer WebSocket upgrades with 501");
   command

@@ -18,6 +18,12 @@ namespace gondolin::cli {
 namespace {
 
 constexpr unsigned char kLeaveKey = 0x1d;  // Ctrl-]
+constexpr int kCommandNotFound = 127;      // what shells answer for it
+
+class NoSuchProgram : public ApiError {
+ public:
+  explicit NoSuchProgram(const ApiError& error) : ApiError(error) {}
+};
 
 // What signals do at each stage. Before a program runs they cancel the start;
 // after that Ctrl-C is the program's, and what ends us closes the VM, which makes
@@ -144,6 +150,7 @@ int run_guest_program(const VmArguments& arguments,
     print_notice(error.what());
     return 1;
   }
+  if (programs.front().empty()) throw UsageError("name the program to run, behind --");
   Conductor conductor;
   SignalThread signals([&conductor](int signal) { conductor.on_signal(signal); });
   try {
@@ -153,6 +160,9 @@ int run_guest_program(const VmArguments& arguments,
     std::span<const AllowedCall> more_calls;
     if (!arguments.mounts.empty()) more_calls = kMountCalls;
     return pump_to_the_end(conductor, session.vm, process, foreground, more_calls);
+  } catch (const NoSuchProgram& error) {
+    print_error(error);
+    return kCommandNotFound;
   } catch (const ApiError& error) {
     if (error.code() != ApiErrorCode::kCancelled || conductor.ended_by() == 0) throw;
     return 128 + conductor.ended_by();

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "cli/vm_session.hpp"
-#include "gondolin/error.hpp"
 
 namespace gondolin::cli {
 
@@ -15,17 +14,12 @@ enum class Foreground {
   kTerminal,  // a terminal in the guest; Ctrl-] leaves
 };
 
-// The guest has none of the programs, or not the directory to start them in.
-class NoSuchProgram : public ApiError {
- public:
-  explicit NoSuchProgram(const ApiError& error) : ApiError(error) {}
-};
-
 // Boots a VM, runs the first of `programs` that exists in it, with this process's
 // standard streams, and returns the status to exit with: the program's own, 128
-// plus the signal that ended it, or that of the signal that ended us. Ctrl-C goes
-// to the program; a second one, or SIGTERM or SIGHUP, ends the VM. Throws NoSuchProgram, or
-// another ApiError when there is no VM.
+// plus the signal that ended it, or that of the signal that ended us; 127 when the guest has
+// none of the programs, or not the directory to start them in. Ctrl-C goes to the program; a
+// second one, or SIGTERM or SIGHUP, ends the VM. Throws UsageError for a program without a
+// name, and ApiError when there is no VM.
 [[nodiscard]] int run_guest_program(const VmArguments& arguments,
                                     const std::vector<std::vector<std::string>>& programs,
                                     Foreground foreground);

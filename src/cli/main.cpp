@@ -12,19 +12,23 @@
 #include <vector>
 
 #include "cli/commands.hpp"
+#include "cli/notice.hpp"
 #include "gondolin/error.hpp"
 #include "gondolin/version.hpp"
 
 namespace gondolin::cli {
 namespace {
 
+constexpr const char* kSeeHelp = "see gondolin --help";
+constexpr const char* kSeeDashes = "what the guest is to run stands behind --";
+
 int report(const std::exception& error) {
   print_error(error);
   return 1;
 }
 
-int report_usage(const std::exception& error) {
-  std::fprintf(stderr, "gondolin: %s (see gondolin --help)\n", error.what());
+int report_usage(const std::string& message, const std::string& advice) {
+  print_notice("gondolin: " + message + " (" + advice + ")");
   return 2;
 }
 
@@ -66,14 +70,18 @@ int run(int argc, char** argv) {
   add_template_command(app);
   add_doctor_command(app, invocation);
 
+  const bool dashes_are_missing =
+      runs_a_program({argv + 1, argv + argc}) && invocation.behind_dashes.empty();
   try {
     app.parse(arguments_before_dashes(argc, argv, invocation));
   } catch (const CLI::Success& done) {
     return app.exit(done);
+  } catch (const CLI::ExtrasError& error) {
+    return report_usage(error.what(), dashes_are_missing ? kSeeDashes : kSeeHelp);
   } catch (const CLI::ParseError& error) {
-    return report_usage(error);
+    return report_usage(error.what(), kSeeHelp);
   } catch (const UsageError& error) {
-    return report_usage(error);
+    return report_usage(error.what(), kSeeHelp);
   } catch (const ApiError& error) {
     return report(error);
   } catch (const CommandError& error) {

@@ -1,5 +1,6 @@
 #include "cli/notice.hpp"
 
+#include <termios.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -9,10 +10,15 @@
 
 namespace gondolin::cli {
 
+std::string_view line_end() {
+  termios settings{};
+  if (::tcgetattr(STDERR_FILENO, &settings) != 0) return "\n";
+  return (settings.c_oflag & OPOST) != 0 ? "\n" : "\r\n";
+}
+
 void print_notice(std::string_view line) {
   std::string text(line);
-  // A raw terminal needs the carriage return, any other ignores it.
-  text += ::isatty(STDERR_FILENO) == 1 ? "\r\n" : "\n";
+  text += line_end();
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 

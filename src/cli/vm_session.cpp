@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <utility>
 
@@ -15,14 +14,16 @@
 namespace gondolin::cli {
 namespace {
 
-const std::map<std::string, Accelerator> kAccelerators = {
-    {"auto", Accelerator::kAuto}, {"kvm", Accelerator::kKvm}, {"tcg", Accelerator::kTcg}};
+Accelerator parse_accelerator(const std::string& name) {
+  return name == "kvm" ? Accelerator::kKvm : name == "tcg" ? Accelerator::kTcg : Accelerator::kAuto;
+}
 
 [[noreturn]] void refuse_mount(const std::string& value, const std::string& why) {
   throw CommandError("Invalid --mount value: " + value + " (" + why + ")");
 }
 
-// The guest's path begins at the last ":/", so that the host's may have colons in it.
+// The guest's path begins at the last ":/", so that the host's may have colons in it, and has
+// none: what stands behind one was meant as an option.
 VfsMount parse_mount(const std::string& value) {
   std::string rest = value;
   VfsMount mount;
@@ -31,6 +32,9 @@ VfsMount parse_mount(const std::string& value) {
   const std::size_t colon = rest.rfind(":/");
   if (colon == rest.npos || colon == 0) refuse_mount(value, "write HOST:/GUEST or HOST:/GUEST:ro");
   mount.path = rest.substr(colon + 1);
+  if (mount.path.find(':') != mount.path.npos) {
+    refuse_mount(value, "behind the guest's directory may be :ro or :rw");
+  }
   try {
     mount.provider = std::make_shared<HostDirectory>(rest.substr(0, colon), mount.access);
   } catch (const ApiError& error) {
@@ -61,9 +65,13 @@ void add_vm_options(CLI::App& command, VmArguments& arguments) {
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   command
-      .add_option("--accel", arguments.accelerator,
-                  "auto (KVM where it works, else emulation), kvm or tcg")
-      ->transform(CLI::CheckedTransformer(kAccelerators).description(""))
+      .add_option_function<std::string>(
+          "--accel",
+          [&arguments](const std::string& name) {
+            arguments.accelerator = parse_accelerator(name);
+          },
+          "auto (KVM where it works, else emulation), kvm or tcg")
+      ->check(CLI::IsMember({"auto", "kvm", "tcg"}).description(""))
       ->type_name("ACCEL")
       ->default_str("auto");
   command.add_flag_callback(
@@ -93,7 +101,8 @@ void add_vm_options(CLI::App& command, VmArguments& arguments) {
                   "Answer requests for this host name too; * for any")
       ->type_name("NAME")
       ->expected(1)
-      ->take_all();
+      ->take_all()
+      ->needs("--listen");
   command.add_flag_callback(
       "--disable-websockets", [&arguments] { arguments.allow_websockets = false; },
       "Answer WebSocket upgrades with 501");

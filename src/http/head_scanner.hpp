@@ -43,11 +43,11 @@ class HeadScanner {
     return scan_until(Stage::kComplete, bytes);
   }
 
-  // With the `bytes` of a call that returned kComplete:
+  // With the `bytes` of a call that returned kComplete, of any call behind the start line's:
   [[nodiscard]] std::string_view start_line(std::string_view bytes) const {
     return bytes.substr(start_line_begin_, start_line_end_ - start_line_begin_);
   }
-  // Puts the fields, as views of `bytes`, in place of those in `fields`.
+  // Puts the fields that were scanned, as views of `bytes`, in place of those in `fields`.
   void fill(HeaderList& fields, std::string_view bytes) const;
   // Bytes of the head, its final empty line included.
   [[nodiscard]] std::size_t size() const { return line_begin_; }

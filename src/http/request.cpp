@@ -200,6 +200,15 @@ const RequestHead& RequestParser::head() const {
   return head_;
 }
 
+RequestParser::Partial RequestParser::partial(std::string_view bytes) const {
+  Partial known;
+  if (request_line_at_ == nullptr) return known;
+  const std::string_view line = scanner_.start_line(bytes);
+  known.method = line.substr(0, line.find(' '));
+  scanner_.fill(known.fields, bytes);
+  return known;
+}
+
 bool RequestParser::started() const {
   return scanner_.started();
 }

@@ -89,6 +89,14 @@ class RequestParser {
   // The parsed head; only after kComplete and until reset().
   [[nodiscard]] const RequestHead& head() const;
 
+  // What is known of a head that is rejected or not complete: the method ("" without a
+  // sound request line) and the fields in front of the fault. `bytes` as for parse().
+  struct Partial {
+    std::string_view method;
+    HeaderList fields;
+  };
+  [[nodiscard]] Partial partial(std::string_view bytes) const;
+
   // Whether a request has begun: anything but empty lines has been seen. Tells a
   // request that is late from a connection that is idle.
   [[nodiscard]] bool started() const;

@@ -34,10 +34,57 @@ std::string page(std::string_view title, std::string_view body, Refresh refresh)
       body);
 }
 
+// What to do about an answer whose line does not say it. HTML.
+std::string_view advice_for(StatusCode status) {
+  switch (status) {
+    case StatusCode::kBadRequest:
+      return "What was sent is not valid HTTP/1.1, so no server has seen it. If a program sent it,"
+             " the debug log says what is wrong with it (<code>GONDOLIN_DEBUG=ingress</code>).";
+    case StatusCode::kForbidden:
+      return "The program that opened this gateway refuses such requests; it knows why.";
+    case StatusCode::kMethodNotAllowed:
+      return "This gateway is no proxy to other machines. Ask for a path of its own address.";
+    case StatusCode::kRequestTimeout:
+      return "The request did not arrive whole in time. Send it again.";
+    case StatusCode::kContentTooLarge:
+      return "Send less at once.";
+    case StatusCode::kUriTooLong:
+      return "The address is too long for a request. Send the data in the body of a POST.";
+    case StatusCode::kExpectationFailed:
+      return "Send the request without its <code>Expect</code> field.";
+    case StatusCode::kFieldsTooLarge:
+      return "Mostly it is cookies: they are shared by all ports of a name. Delete those of this"
+             " name, or open the same port under another one: every name below"
+             " <code>localhost</code>, such as <code>my-app.localhost</code>, is this machine.";
+    case StatusCode::kNotImplemented:
+      return "Try it without: the gateway was not started for this, or does not know it.";
+    case StatusCode::kBadGateway:
+      return "The server in the sandbox took the connection and broke it off, or did not answer in"
+             " HTTP. Look at what it prints, and whether it speaks HTTP, and not HTTPS, on this"
+             " port. <code>GONDOLIN_DEBUG=ingress</code> says more, of hooks that fail, too.";
+    case StatusCode::kServiceUnavailable:
+      return "Close some pages or programs that use this gateway, then load this one again.";
+    case StatusCode::kGatewayTimeout:
+      return "The server in the sandbox took the request and is silent. See whether it is still"
+             " at work, then load the page again. How long it may take can be set"
+             " (<code>--header-timeout-ms</code>, <code>upstreamHeaderTimeoutMs</code>).";
+    case StatusCode::kVersionNotSupported:
+      return "This gateway speaks HTTP/1.1 and HTTP/1.0.";
+    default:
+      return "";
+  }
+}
+
 std::string plain_page(const Answer& answer) {
   std::string title =
       fmt::format("{} {}", http::to_number(answer.status), http::reason_phrase(answer.status));
-  return page(title, fmt::format("<p>{}</p>\n", escape_html(answer.line)), Refresh::kNo);
+  std::string body = fmt::format("<p>{}</p>\n", escape_html(answer.line));
+  // A line with a colon goes on to say what to do.
+  if (const auto advice = advice_for(answer.status);
+      !advice.empty() && answer.line.find(':') == std::string::npos) {
+    body += fmt::format("<p>{}</p>\n", advice);
+  }
+  return page(title, body, Refresh::kNo);
 }
 
 // Whether an element of Accept has a weight of zero: "text/html;q=0.0".

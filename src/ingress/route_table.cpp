@@ -1,11 +1,19 @@
 #include "ingress/route_table.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
 
 namespace gondolin::ingress {
+
+namespace {
+
+constexpr std::size_t kMostWarnings = 50;  // that the status shows
+constexpr std::size_t kMostAligned = 500;  // routes whose ports stand below each other
+
+}  // namespace
 
 RouteTable::RouteTable(const DebugLog& log) : log_(log) {}
 
@@ -67,8 +75,12 @@ std::string RouteTable::status_text() const {
   } else {
     text += "error: none\n";
   }
-  for (const std::string& warning : warnings_)
+  for (const std::string& warning :
+       std::span(warnings_).first(std::min(warnings_.size(), kMostWarnings)))
     text += fmt::format("warning: {}\n", warning);
+  if (warnings_.size() > kMostWarnings) {
+    text += fmt::format("warning: {} more like these\n", warnings_.size() - kMostWarnings);
+  }
   std::string routes = describe_routes(*router_);
   text += routes.empty() ? "routes: none\n" : "routes:\n" + routes;
   return text;
@@ -76,8 +88,10 @@ std::string RouteTable::status_text() const {
 
 std::string describe_routes(const Router& router) {
   std::size_t width = 0;
-  for (const Route& route : router.routes())
-    width = std::max(width, route.prefix.size());
+  if (router.routes().size() <= kMostAligned) {
+    for (const Route& route : router.routes())
+      width = std::max(width, route.prefix.size());
+  }
   width = std::min<std::size_t>(width, 40);
   std::string text;
   for (const Route& route : router.routes()) {

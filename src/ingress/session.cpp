@@ -23,6 +23,10 @@ Answer method_not_allowed() {
   return {.status = StatusCode::kMethodNotAllowed, .line = "method not allowed", .allow = kMethods};
 }
 
+AnswerTo::Method answer_method(std::string_view method) {
+  return method == "HEAD" ? AnswerTo::Method::kHead : AnswerTo::Method::kOther;
+}
+
 // To a request that was to come this far and no further.
 Answer last_hop(const http::RequestHead& head) {
   if (head.method == "TRACE") return method_not_allowed();
@@ -163,7 +167,7 @@ Awaitable<std::optional<After>> Session::read_head() {
         if (core_->logs()) core_->log(id_, progress.error().reason);
         StatusCode status = progress.error().status;
         co_return co_await answer_early(
-            {.status = status, .line = std::string(default_line(status))}, {});
+            {.status = status, .line = std::string(default_line(status))}, answer_to_partial());
       }
       if (*progress == http::Progress::kComplete) break;
       if (parser_.started() && !head_timed) {
@@ -175,7 +179,7 @@ Awaitable<std::optional<After>> Session::read_head() {
     if (timed_out_) {
       if (!parser_.started()) co_return After::kClose;
       co_return co_await answer_early(
-          {.status = StatusCode::kRequestTimeout, .line = "request timeout"}, {});
+          {.status = StatusCode::kRequestTimeout, .line = "request timeout"}, answer_to_partial());
     }
     if (client_->state() != Client::Input::kOpen) co_return After::kClose;
     if (client_->read_more()) co_await client_->input_changed();
@@ -183,6 +187,12 @@ Awaitable<std::optional<After>> Session::read_head() {
   deadline_.disarm();
   idle_ = false;
   co_return std::nullopt;
+}
+
+// For the answer to a head that is bad or late, from what there is of it.
+AnswerTo Session::answer_to_partial() const {
+  const auto known = parser_.partial(client_->input().view());
+  return {.audience = audience_of(known.fields), .method = answer_method(known.method)};
 }
 
 std::optional<Answer> Session::check(const http::RequestHead& head) const {
@@ -193,7 +203,7 @@ std::optional<Answer> Session::check(const http::RequestHead& head) const {
     return Answer{.status = StatusCode::kMisdirectedRequest,
                   .line = fmt::format("host not allowed: {} is no name of this machine's loopback; "
                                       "to allow it, start the gateway with --ingress-host NAME",
-                                      head.authority)};
+                                      head.authority.empty() ? "an empty one" : head.authority)};
   }
   if (http::hops_left(head) == 0) return last_hop(head);
   if (head.upgrade != http::UpgradeRequest::kWebSocket) return std::nullopt;
@@ -229,7 +239,7 @@ Awaitable<std::optional<After>> Session::begin_exchange() {
     core_->log(id_, fmt::format("{} {} {}", client_->address(), head.method, head.target.text));
   }
   AnswerTo to{.audience = audience_of(head.fields),
-              .method = head.method == "HEAD" ? AnswerTo::Method::kHead : AnswerTo::Method::kOther,
+              .method = answer_method(head.method),
               .version = head.version,
               .persistence = head.persistence};
   std::optional<Answer> refusal = check(head);

@@ -44,6 +44,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Answers the head in parser_, or begins an exchange for it. None: it goes on.
   [[nodiscard]] Awaitable<std::optional<After>> begin_exchange();
   [[nodiscard]] Awaitable<After> answer_early(const Answer& answer, AnswerTo to);
+  [[nodiscard]] AnswerTo answer_to_partial() const;
   // Reads until parser_ has a head. None: a head is there.
   [[nodiscard]] Awaitable<std::optional<After>> read_head();
   // The client gets to read the answer although it may still be sending.

@@ -37,6 +37,14 @@ bool wants_read(int flags) {
   return (flags & O_ACCMODE) != O_WRONLY;
 }
 
+// Ends a status that is too long behind a whole line, and says so.
+void cut(std::string& text) {
+  constexpr std::string_view kNote = "... and more, which is not shown\n";
+  text.resize(ConfigDirectory::kMaxStatusSize - kNote.size());
+  text.resize(text.rfind('\n') + 1);
+  text += kNote;
+}
+
 }  // namespace
 
 ConfigDirectory::ConfigDirectory(std::string listeners, Clock clock)
@@ -153,7 +161,7 @@ Outcome<void> ConfigDirectory::directory(NodeId node) {
 
 const std::string& ConfigDirectory::status_text() {
   std::string text = status_();
-  if (text.size() > kMaxStatusSize) text.resize(kMaxStatusSize);
+  if (text.size() > kMaxStatusSize) cut(text);
   if (text != status_text_) {
     status_text_ = std::move(text);
     status_changed_ = clock_();

@@ -49,7 +49,7 @@ class ConfigDirectory final : public Provider {
   static constexpr std::size_t kMaxFiles = 64;     // names and unlinked files in use
   static constexpr std::size_t kMaxHandles = 128;  // open files; more is ENFILE
   static constexpr std::size_t kMaxStatusSize =
-      std::size_t{64} * 1024;  // bytes; the rest is cut off
+      std::size_t{128} * 1024;  // bytes; the lines that do not fit are cut off, and a line says so
 
   using Clock = std::function<Time()>;
   // Called, before the guest's operation is answered, each time `listeners` has come

@@ -1,6 +1,9 @@
 #include "vm/guest_opener.hpp"
 
 #include <array>
+#include <system_error>
+
+#include <fmt/format.h>
 
 #include "vm/stream_deadline.hpp"
 
@@ -11,6 +14,14 @@ namespace {
 std::array<std::byte, 2> encode_target(Port port) {
   auto number = static_cast<unsigned>(port);
   return {std::byte(number & 0xff), std::byte(number >> 8)};
+}
+
+Error connect_error(Port port, const Error& error) {
+  return {error.code,
+          fmt::format("connect to port {}: {}", static_cast<std::uint16_t>(port),
+                      error.os_error != 0 ? std::generic_category().message(error.os_error)
+                                          : error.message),
+          error.os_error};
 }
 
 }  // namespace
@@ -25,7 +36,7 @@ Awaitable<Result<std::unique_ptr<ByteStream>>> GuestOpener::open(
   Status written = co_await stream->write(first);
   // A refusal ends the stream and so shows in the write already when that waits.
   Status answered = written ? co_await stream->opened() : written;
-  if (!answered) co_return tl::unexpected(limit.explain(answered.error()));
+  if (!answered) co_return tl::unexpected(connect_error(port, limit.explain(answered.error())));
   co_return std::unique_ptr<ByteStream>(std::move(stream));
 }
 

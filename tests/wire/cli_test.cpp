@@ -2,6 +2,9 @@
 // refuses, and how it ends.
 #include <signal.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "harness/wire_test.hpp"
 
 namespace gondolin::wiretest {
@@ -35,7 +38,7 @@ const std::vector<BadListenRow> kBadListens = {
     {"BracketsWithoutPortAreRefused", kListen, "[::1]", ""},
     {"TextBehindTheBracketIsRefused", kListen, "[::1]x:80", ""},
     {"EmptyBracketsAreRefused", kListen, "[]:80", ""},
-    {"UrlIsRefused", kListen, "http://127.0.0.1:80", ""},
+    {"UrlIsRefused", kListen, "http://127.0.0.1:80", "no URL"},
 };
 
 void expect_bad_listen(const BadListenRow& row) {
@@ -183,6 +186,36 @@ WIRE_TEST(CommandLine, ListenersAreRequired, "contract: gondolin gateway --liste
   const Finished finished = GatewayProcess::run({"gateway", "--listen", ":0"});
   EXPECT_NE(finished.exit_code, 0);
   EXPECT_NE(finished.err.find("--listeners"), std::string::npos) << finished.err;
+}
+
+WIRE_TEST(CommandLine, NameOfThisMachineHasNoCase, "contract: HOST:PORT") {
+  EXPECT_TRUE(url_of("LocalHost:0").starts_with("Ingress enabled: http://"));
+}
+
+WIRE_TEST(CommandLine, IngressHostsThatNoRequestCanMatchAreRefused,
+          "contract: --ingress-host NAME") {
+  ListenersFile listeners("");
+  for (const std::string name : {"foo:80", "*.example.com", "", "a b", "foo:"}) {
+    const Finished finished =
+        GatewayProcess::run({"gateway", "--listeners", listeners.path().string(), "--listen", "0",
+                             "--ingress-host", name});
+    EXPECT_EQ(finished.exit_code, 1) << name;
+    EXPECT_NE(finished.err.find("'" + name + "' is not a host name"), std::string::npos)
+        << finished.err;
+  }
+}
+
+WIRE_TEST(CommandLine, DirectoryThatWasReplacedIsWarnedOf, "contract: watches FILE") {
+  const ListenersFile around("");
+  const auto directory = around.beside("routes");
+  std::filesystem::create_directory(directory);
+  std::ofstream(directory / "listeners") << "/ :1\n";
+  GatewayProcess gateway(directory / "listeners");
+  std::filesystem::rename(directory, around.beside("old"));
+  std::filesystem::create_directory(directory);
+  std::ofstream(directory / "listeners") << "/api :1\n";
+  EXPECT_TRUE(eventually(
+      [&] { return gateway.stderr_text().find("start the gateway again") != std::string::npos; }));
 }
 
 WIRE_TEST(CommandLine, UnknownOptionIsRefused, "contract: command line") {

@@ -48,6 +48,33 @@ WIRE_TEST(ErrorAnswers, BrowserGetsAPageWithTheSameStatus, "contract: Accept: te
   EXPECT_NE(lower(response.body).find("<html"), std::string::npos);
 }
 
+WIRE_TEST(ErrorAnswers, BrowserGetsAPageForABadRequestToo, "contract: Accept: text/html") {
+  const std::string html = "Accept: text/html\r\n";
+  const std::vector<std::pair<int, std::string>> rows = {
+      {400, html + "Host: twice\r\n"},
+      {400, html + "Content-Length: x\r\n"},
+      {400, html + "no colon\r\n"},
+      {417, html + "Expect: more\r\n"},
+      {431, html + "Cookie: " + std::string(70000, 'c') + "\r\n"},
+      {501, html + "Transfer-Encoding: gzip, chunked\r\n"},
+  };
+  for (const auto& [status, fields] : rows) {
+    Connection client = site().connect();
+    client.send(get("/closed", fields));
+    const Response response = receive_response(client);
+    EXPECT_EQ(response.status, status);
+    EXPECT_TRUE(response.head.one("content-type").starts_with("text/html")) << status;
+    EXPECT_NE(response.body.find("</p>\n<p>"), std::string::npos) << response.body;
+  }
+}
+
+WIRE_TEST(ErrorAnswers, BadHeadRequestGetsNoBody, "RFC 9110 9.3.2") {
+  Connection client = site().connect();
+  client.send(head("/closed", "Expect: more\r\n"));
+  EXPECT_EQ(receive_response(client, AnswerTo::kHead).status, 417);
+  client.expect_end();
+}
+
 WIRE_TEST(ErrorAnswers, BrowserGetsAPageForNoRoute, "contract: Accept: text/html") {
   OwnGateway own("/api :1\n");
   Connection client = own.gateway.connect();

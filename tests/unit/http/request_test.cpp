@@ -49,6 +49,24 @@ unsigned status_of(std::string_view bytes, const Limits& limits = {}) {
   return progress ? 0 : to_number(progress.error().status);
 }
 
+TEST(RequestParser, TellsWhatIsKnownOfAHeadThatIsRefusedOrHalfThere) {
+  RequestParser parser;
+  std::string bytes = "HEAD / HTTP/1.1\r\nAccept: text/html\r\nHos";
+  ASSERT_TRUE(parser.parse(bytes));
+  EXPECT_EQ(parser.partial(bytes).method, "HEAD");
+  bytes += "t: a\r\nno colon\r\n";
+  const std::string moved = bytes;
+  ASSERT_FALSE(parser.parse(moved));
+  const auto known = parser.partial(moved);
+  EXPECT_EQ(known.method, "HEAD");
+  EXPECT_EQ(known.fields.size(), 2U);
+  EXPECT_EQ(known.fields.value(FieldName::kAccept), "text/html");
+
+  RequestParser other;
+  ASSERT_FALSE(other.parse("GET / HTTP/9.9\r\n"));
+  EXPECT_EQ(other.partial("GET / HTTP/9.9\r\n").method, "");
+}
+
 TEST(RequestParser, GivesEveryPartOfAPlainRequest) {
   const Parsed head("GET /a/b?x=1 HTTP/1.1\r\nHost: localhost:8080\r\nX-Mixed: v \r\n\r\nbody");
   EXPECT_EQ(head->method, "GET");

@@ -43,6 +43,22 @@ TEST(Answer, ProgramsGetTheLineAndNothingMore) {
   EXPECT_THAT(text, Not(HasSubstr("Connection")));
 }
 
+TEST(Answer, PagesSayWhatToDo) {
+  using enum http::StatusCode;
+  for (http::StatusCode status :
+       {kBadRequest, kForbidden, kMethodNotAllowed, kRequestTimeout, kContentTooLarge, kUriTooLong,
+        kExpectationFailed, kFieldsTooLarge, kNotImplemented, kBadGateway, kServiceUnavailable,
+        kGatewayTimeout, kVersionNotSupported}) {
+    const std::string line(default_line(status));
+    EXPECT_THAT(
+        write_answer({.status = status, .line = line}, {.audience = AnswerTo::Audience::kBrowser}),
+        HasSubstr("<p>" + line + "</p>\n<p>"));
+  }
+  EXPECT_THAT(write_answer({.status = kMisdirectedRequest, .line = "host not allowed: say --x"},
+                           {.audience = AnswerTo::Audience::kBrowser}),
+              HasSubstr("<p>host not allowed: say --x</p>\n<footer>"));
+}
+
 TEST(Answer, HeadHasTheLengthButNoBody) {
   std::string text = write_answer({.status = http::StatusCode::kBadGateway, .line = "bad gateway"},
                                   {.method = AnswerTo::Method::kHead});

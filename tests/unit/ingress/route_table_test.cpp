@@ -1,5 +1,6 @@
 #include "ingress/route_table.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,6 +8,7 @@ namespace gondolin::ingress {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -34,6 +36,19 @@ TEST_F(RouteTableTest, ABadTextLeavesTheLastGoodTableInForce) {
   EXPECT_THAT(table_.status_text(), HasSubstr("/  :80\n"));
   table_.update("/ :81\n");
   EXPECT_THAT(table_.status_text(), HasSubstr("error: none\n"));
+}
+
+TEST_F(RouteTableTest, AStatusOfManyRoutesAndWarningsHasThemAllOrSaysHowMany) {
+  std::string text = "/ :1\n";
+  for (int i = 0; i < 2000; ++i)
+    text += "/ :2\n";
+  for (int i = 0; i < 4000; ++i)
+    text += fmt::format("/{} :80\n", i);
+  EXPECT_FALSE(table_.update(text).error);
+  const std::string status = table_.status_text();
+  EXPECT_LT(status.size(), 128U * 1024);
+  EXPECT_THAT(status, HasSubstr("warning: 1950 more like these\nroutes:\n/  :1\n/0  :80\n"));
+  EXPECT_THAT(status, EndsWith("/3999  :80\n"));
 }
 
 TEST_F(RouteTableTest, RequestsKeepTheRouterTheyHave) {

@@ -15,6 +15,7 @@ namespace {
 
 using testing::Contains;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::IsEmpty;
 using namespace std::chrono_literals;
 
@@ -258,8 +259,14 @@ TEST_F(Directory, GivesStatusTheTimeOfItsChange) {
 }
 
 TEST_F(Directory, CutsAStatusWithoutEnd) {
-  directory_.set_status(std::string(1'000'000, 'x'));
-  EXPECT_EQ(attributes("status").size, ConfigDirectory::kMaxStatusSize);
+  std::string status;
+  while (status.size() < 1'000'000)
+    status += "/prefix  :80\n";
+  directory_.set_status(status);
+  EXPECT_LE(attributes("status").size, ConfigDirectory::kMaxStatusSize);
+  const auto opened = guest_.open_path("status", O_RDONLY);
+  const auto end = guest_.read(opened.node, opened.handle, attributes("status").size - 100).body;
+  EXPECT_THAT(end, EndsWith("/prefix  :80\n... and more, which is not shown\n"));
 }
 
 // --- limits ------------------------------------------------------------------------

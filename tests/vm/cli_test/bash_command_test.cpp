@@ -51,6 +51,29 @@ TEST(BashCommand, IsARealTerminalThatResizesAndCtrlBracketLeaves) {
   EXPECT_FALSE(session.raw());
 }
 
+// The terminal is raw, so it goes back to the first column only when told to, and is not told
+// twice before.
+TEST(BashCommand, LinesOfOursBeginAtTheFirstColumn) {
+  TerminalSession session({"env", "GONDOLIN_DEBUG=ingress", kGondolin, "bash", "--listen"});
+  session.expect("Ingress enabled: ");
+  const std::string url = session.expect("\n");
+  EXPECT_EQ(url.find("\r\r"), url.npos);
+  session.expect("# ");
+  EXPECT_EQ(
+      run({"curl", "--silent", "--max-time", "60", url.substr(0, url.find('\r')) + "/none"}).output,
+      "no route\n");
+  session.expect("GET /none\r\n");
+  session.expect("404 no route\r\n");
+  session.type("\x1d");
+  EXPECT_EQ(session.wait(), 0);
+}
+
+TEST(BashCommand, WhoseProgramIsNotThereExitsWith127) {
+  CommandResult result = run({kGondolin, "bash", "--", "no-such-program"});
+  EXPECT_EQ(result.status, 127);
+  EXPECT_NE(result.errors.find("no-such-program"), std::string::npos) << result.errors;
+}
+
 TEST(BashCommand, PutsTheTerminalBackEvenWhenKilled) {
   TerminalSession session({kGondolin, "bash"});
   session.expect("# ");

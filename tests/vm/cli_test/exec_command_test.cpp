@@ -54,6 +54,31 @@ TEST(ExecCommand, RefusesABadListenValueBeforeAnyVmStarts) {
   }
 }
 
+// None of it gets as far as a VM.
+TEST(ExecCommand, RefusesWhatMayBeATypingMistake) {
+  struct Row {
+    std::vector<std::string> arguments;
+    int status;
+    std::string expected;
+  };
+  const std::vector<Row> rows = {
+      {{"--listen", "ls"}, 1, "Invalid --listen value: ls ("},
+      {{"--listen"}, 2, "name the program to run, behind --"},
+      {{"ls", "-la"}, 2, "-la (what the guest is to run stands behind --)"},
+      {{"--mount", "/tmp:/x:RO", "--", "true"}, 1, "Invalid --mount value: /tmp:/x:RO ("},
+      {{"--accel", "2", "--", "true"}, 2, "--accel: 2 not in {auto,kvm,tcg}"},
+      {{"--ingress-host", "a.example", "--", "true"}, 2, "--ingress-host requires --listen"},
+  };
+  for (const Row& row : rows) {
+    std::vector<std::string> command = {kGondolin, "exec"};
+    command.insert(command.end(), row.arguments.begin(), row.arguments.end());
+    CommandResult result = run(command, {}, std::chrono::seconds(10));
+    EXPECT_EQ(result.status, row.status) << row.expected;
+    EXPECT_NE(result.errors.find(row.expected), std::string::npos) << result.errors;
+    EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 1) << result.errors;
+  }
+}
+
 TEST(ExecCommand, AReaderThatGoesAwayEndsTheProgram) {
   CommandResult result = run({"sh", "-c", kGondolin + " exec -- yes | head -n 1"});
   EXPECT_EQ(result.output, "y\n");
