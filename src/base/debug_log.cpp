@@ -38,8 +38,16 @@ void append_hex(std::string& out, char c) {
   out += kHex[byte & 0xf];
 }
 
+// Whether a character of Unicode is not seen, or turns around what stands beside it: spaces
+// without a width, marks and overrides of direction, line separators, the byte order mark.
+bool deceives(char32_t character) {
+  return (character >= 0x200b && character <= 0x200f) ||
+         (character >= 0x2028 && character <= 0x202e) ||
+         (character >= 0x2060 && character <= 0x206f) || character == 0xfeff;
+}
+
 // The length of the character that `text` begins with, 0 if it is none of UTF-8 (RFC
-// 3629: no surrogates, nothing longer than it need be), a control or a backslash.
+// 3629: no surrogates, nothing longer than it need be), a control, a backslash, or deceives.
 std::size_t printable_utf8(std::string_view text) {
   const auto first = static_cast<unsigned char>(text.front());
   if (first < 0x80) return first >= 0x20 && first != 0x7f && first != '\\' ? 1 : 0;
@@ -52,7 +60,8 @@ std::size_t printable_utf8(std::string_view text) {
   }
   constexpr std::array<char32_t, 5> kFirst = {0, 0, 0xa0, 0x800, 0x10000};
   if (character < kFirst[size] || character > 0x10ffff) return 0;
-  return character >= 0xd800 && character <= 0xdfff ? 0 : size;
+  const bool surrogate = character >= 0xd800 && character <= 0xdfff;
+  return surrogate || deceives(character) ? 0 : size;
 }
 
 }  // namespace

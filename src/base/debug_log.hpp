@@ -55,8 +55,8 @@ class DebugLog {
 
 // `text` with control bytes and backslashes as \n, \r, \t, \\ or \xNN, so that
 // what a guest or a client sent cannot forge lines or drive a terminal. UTF-8 stays
-// readable, but for its control characters (U+0080 to U+009F); other bytes from
-// 0x80 on become \xNN.
+// readable, but for its control characters (U+0080 to U+009F) and those that are not seen or
+// change the direction of writing; other bytes from 0x80 on become \xNN.
 [[nodiscard]] std::string printable(std::string_view text);
 
 }  // namespace gondolin

@@ -63,6 +63,12 @@ TEST(Printable, KeepsUtf8AndShowsWhatIsNone) {
   EXPECT_EQ(printable("\xc0\xaf"), R"(\xc0\xaf)") << "longer than it need be";
   EXPECT_EQ(printable("\xed\xa0\x80"), R"(\xed\xa0\x80)") << "a surrogate";
   EXPECT_EQ(printable("\xf4\x90\x80\x80"), R"(\xf4\x90\x80\x80)") << "past the last";
+  EXPECT_EQ(printable("\xef\xbb\xbf/"), R"(\xef\xbb\xbf/)") << "a byte order mark";
+  EXPECT_EQ(printable("a\xe2\x80\xae"
+                      "b"),
+            R"(a\xe2\x80\xaeb)")
+      << "right-to-left override";
+  EXPECT_EQ(printable("\xe2\x80\x93\xe2\x81\x9f"), "\xe2\x80\x93\xe2\x81\x9f") << "a dash, a space";
   EXPECT_EQ(printable(std::string_view("\0", 1)), R"(\x00)");
 }
 
