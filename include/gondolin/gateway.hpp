@@ -15,8 +15,8 @@ namespace gondolin {
 
 // Of a gateway without a VM.
 struct GatewayOptions {
-  // The listeners file. It may come and go: no file means no routes. Its directory
-  // must exist.
+  // The listeners file, which must be named. It may come and go: no file means no routes.
+  // Its directory must exist.
   std::filesystem::path listeners;
   IngressOptions ingress;  // as for the gateway of a VM
   // Gets a sentence whenever the file changes into one that is refused, or that

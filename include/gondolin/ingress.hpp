@@ -88,15 +88,16 @@ class GONDOLIN_API Ingress {
   // A sentence for the user when the bind address is not loopback, else "".
   [[nodiscard]] std::string bind_warning() const;
 
-  // The routes in force.
+  // The routes in force. kCancelled once the gateway, or its VM, was closed.
   [[nodiscard]] std::vector<IngressRoute> routes() const;
-  // Writes the listeners file anew with these routes and puts them in force.
-  // kInvalidArgument for an invalid prefix or port.
+  // Writes the listeners file anew with these routes, as normalize_routes() has them, and
+  // puts them in force. kInvalidArgument where that has, kCancelled once the gateway, or
+  // its VM, was closed.
   void set_routes(const std::vector<IngressRoute>& routes);
 
   // Ends the gateway and all its connections, WebSockets and half-sent requests
-  // included, within 1 s. May be called again; the rest then still answers. No hook
-  // is called after this; blocking ones that run already are not waited for.
+  // included, within 1 s. May be called again; host(), port() and url() still answer. No
+  // hook is called after this; blocking ones that run already are not waited for.
   void close();
 
  private:

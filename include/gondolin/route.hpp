@@ -1,5 +1,5 @@
 // Routes of the ingress gateway, and what becomes of the file they are in. Standard library
-// only.
+// only. Errors are ApiError.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "gondolin/export.hpp"
 
 namespace gondolin {
 
@@ -18,6 +20,12 @@ struct IngressRoute {
 
   bool operator==(const IngressRoute&) const = default;
 };
+
+// `routes` as they are in force where they are set: prefixes without the one "/" at their
+// end, each prefix once, as it comes first. kInvalidArgument for an invalid prefix or port,
+// and for more than a listeners file may hold (64 KiB).
+[[nodiscard]] GONDOLIN_API std::vector<IngressRoute> normalize_routes(
+    const std::vector<IngressRoute>& routes);
 
 // Why a listeners file was refused.
 struct ListenersError {

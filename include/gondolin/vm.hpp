@@ -135,11 +135,12 @@ class GONDOLIN_API Vm {
   // /etc/gondolin/listeners inside the guest. kInvalidArgument when a mount covers that.
   [[nodiscard]] Ingress enable_ingress(const IngressOptions& options);
 
-  // The routes in force, whether the gateway is open or not.
+  // The routes in force, whether the gateway is open or not. kCancelled once the VM was
+  // closed.
   [[nodiscard]] std::vector<IngressRoute> ingress_routes() const;
   // Writes /etc/gondolin/listeners anew with these routes and puts them in force, as
-  // Ingress::set_routes(). kInvalidArgument for an invalid prefix or port, kFailed while a
-  // program in the guest has the file open for writing.
+  // Ingress::set_routes(). kInvalidArgument where normalize_routes() has it, kFailed while a
+  // program in the guest has the file open for writing, kCancelled once the VM was closed.
   void set_ingress_routes(const std::vector<IngressRoute>& routes);
 
   // Ends the VM at once, and with it the programs that run in it and its gateway; all

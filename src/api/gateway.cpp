@@ -17,6 +17,7 @@
 #include "api/convert.hpp"
 #include "api/hooks.hpp"
 #include "api/ingress_impl.hpp"
+#include "api/promise.hpp"
 #include "api/routes_teller.hpp"
 #include "gondolin/error.hpp"
 #include "ingress/route_table.hpp"
@@ -41,6 +42,10 @@ class FileGateway final : public Ingress::Impl {
         table_(log_),
         routes_teller_(table_, options_.ingress.on_routes),
         deadline_(loop_) {
+    if (options_.listeners.empty()) {
+      throw ApiError(ApiErrorCode::kInvalidArgument,
+                     "listeners must be the path of the listeners file, not empty");
+    }
     gateway_.emplace(to_gateway_config(options_.ingress),
                      ingress::GatewayParts{
                          .executor = loop_.get_executor(),
@@ -88,11 +93,11 @@ class FileGateway final : public Ingress::Impl {
   }
 
  private:
-  // Runs `work` on the loop's thread, or here when that thread has ended.
+  // Runs `work` on the loop's thread. Throws kCancelled once that has ended.
   template <typename Work>
   auto on_loop(Work work) const -> decltype(work()) {
     std::scoped_lock lock(closing_);
-    if (!thread_.joinable()) return work();
+    if (!thread_.joinable()) throw api::closed_error();
     std::packaged_task<decltype(work())()> task(std::move(work));
     auto result = task.get_future();
     asio::post(loop_, [&task] { task(); });

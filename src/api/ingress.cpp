@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "api/convert.hpp"
 #include "api/hooks.hpp"
 #include "api/ingress_impl.hpp"
 #include "base/debug_log.hpp"
@@ -137,7 +138,7 @@ ListenAddress parse_listen_address(std::string_view text) {
 ingress::GatewayConfig to_gateway_config(const IngressOptions& options) {
   constexpr std::size_t kMiB = 1024 * 1024;
   if (options.listen.host != "localhost" && !is_ip_address(options.listen.host)) {
-    invalid(fmt::format("the listen host must be an IP address or localhost, not '{}'",
+    invalid(fmt::format("listen.host must be an IP address or localhost, not '{}'",
                         printable(options.listen.host)));
   }
   for (const std::string& name : options.allowed_hosts) {
@@ -197,6 +198,9 @@ std::vector<ingress::Route> to_routes(const std::vector<IngressRoute>& routes) {
          .port = Port{route.port},
          .strip = route.strip_prefix ? ingress::StripPrefix::kYes : ingress::StripPrefix::kNo});
   }
+  if (ingress::render_listeners(converted).size() > ingress::kMaxListenersBytes) {
+    invalid("the routes are more than a listeners file may hold, 64 KiB");
+  }
   return converted;
 }
 
@@ -208,6 +212,11 @@ std::vector<IngressRoute> from_routes(const std::vector<ingress::Route>& routes)
                          .strip_prefix = route.strip == ingress::StripPrefix::kYes});
   }
   return converted;
+}
+
+std::vector<IngressRoute> normalize_routes(const std::vector<IngressRoute>& routes) {
+  const std::string file = ingress::render_listeners(to_routes(routes));
+  return from_routes(api::value_or_throw(ingress::parse_listeners(file)).routes);
 }
 
 Ingress::Impl::Impl(const IngressHooks& hooks)

@@ -35,7 +35,7 @@ class Ingress::Impl {
 // Checks the ranges of `options`. Throws kInvalidArgument.
 [[nodiscard]] ingress::GatewayConfig to_gateway_config(const IngressOptions& options);
 
-// Checks prefixes and ports. Throws kInvalidArgument.
+// Checks prefixes, ports and the size of the file. Throws kInvalidArgument.
 [[nodiscard]] std::vector<ingress::Route> to_routes(const std::vector<IngressRoute>& routes);
 [[nodiscard]] std::vector<IngressRoute> from_routes(const std::vector<ingress::Route>& routes);
 

@@ -72,17 +72,23 @@ Awaitable<std::vector<std::uint16_t>> guest_ports(VmState& state) {
   co_return ports;
 }
 
-std::vector<IngressRoute> routes_of(VmState& state) {
-  return state.loop().run([](VmState& on_loop) -> Awaitable<std::vector<IngressRoute>> {
-    co_return from_routes(on_loop.config().routes().router()->routes());
-  }(state));
+// The routes of a VM. `check_open` is called on the loop, and throws where it is closed.
+template <typename Check>
+std::vector<IngressRoute> routes_of(VmState& state, Check check_open) {
+  return state.loop().run(
+      [](VmState& on_loop, Check check) -> Awaitable<std::vector<IngressRoute>> {
+        check();
+        co_return from_routes(on_loop.config().routes().router()->routes());
+      }(state, std::move(check_open)));
 }
 
-void set_routes_of(VmState& state, const std::vector<IngressRoute>& routes) {
+template <typename Check>
+void set_routes_of(VmState& state, const std::vector<IngressRoute>& routes, Check check_open) {
   value_or_throw(state.loop().run(
-      [](VmState& on_loop, std::vector<ingress::Route> wanted) -> Awaitable<Status> {
+      [](VmState& on_loop, std::vector<ingress::Route> wanted, Check check) -> Awaitable<Status> {
+        check();
         co_return on_loop.config().set_routes(wanted);
-      }(state, to_routes(routes))));
+      }(state, to_routes(routes), std::move(check_open))));
 }
 
 Awaitable<void> close_in(VmState& state, std::weak_ptr<ingress::Gateway> gateway) {
@@ -125,9 +131,11 @@ class VmIngress final : public Ingress::Impl {
             std::make_shared<api::RoutesTeller>(state_->config().routes(), options.on_routes)));
   }
 
-  std::vector<IngressRoute> routes() const override { return routes_of(*state_); }
+  std::vector<IngressRoute> routes() const override {
+    return routes_of(*state_, [this] { check_open(); });
+  }
   void set_routes(const std::vector<IngressRoute>& routes) override {
-    set_routes_of(*state_, routes);
+    set_routes_of(*state_, routes, [this] { check_open(); });
   }
 
   void close() override try {
@@ -142,6 +150,12 @@ class VmIngress final : public Ingress::Impl {
   }
 
  private:
+  // On the loop. Throws kCancelled when this gateway, or the VM, was closed.
+  void check_open() const {
+    auto mine = gateway_.lock();
+    if (!mine || mine != state_->gateway) throw api::closed_error();
+  }
+
   std::shared_ptr<VmState> state_;
   std::weak_ptr<ingress::Gateway> gateway_;
 };
@@ -244,11 +258,11 @@ Ingress Vm::enable_ingress(const IngressOptions& options) {
 }
 
 std::vector<IngressRoute> Vm::ingress_routes() const {
-  return routes_of(*impl_->state);
+  return routes_of(*impl_->state, [&state = *impl_->state] { state.check_open(); });
 }
 
 void Vm::set_ingress_routes(const std::vector<IngressRoute>& routes) {
-  set_routes_of(*impl_->state, routes);
+  set_routes_of(*impl_->state, routes, [&state = *impl_->state] { state.check_open(); });
 }
 
 void Vm::close() {

@@ -152,8 +152,12 @@ std::weak_ptr<LoopThread> VmState::weak_loop() {
   return std::shared_ptr<LoopThread>(std::move(self), &loop_);
 }
 
-vm::Vm& VmState::vm() {
+void VmState::check_open() const {
   if (*closed_ || !vm_) throw closed_error();
+}
+
+vm::Vm& VmState::vm() {
+  check_open();
   return *vm_;
 }
 

@@ -41,6 +41,8 @@ class VmState : public std::enable_shared_from_this<VmState> {
 
   // --- on the loop's thread -------------------------------------------------
   // Throws kCancelled when the VM was closed.
+  void check_open() const;
+  // The same.
   [[nodiscard]] vm::Vm& vm();
   [[nodiscard]] GuestConfig& config() { return *config_; }
   [[nodiscard]] const DebugLog& log() const { return log_; }

@@ -4,14 +4,18 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "api/routes_teller.hpp"
+#include "gondolin/error.hpp"
 #include "gondolin/gateway.hpp"
 
 namespace gondolin {
@@ -31,6 +35,11 @@ class RoutesTest : public ::testing::Test {
   void write(const std::string& text) const {
     std::ofstream(directory_ / "new") << text;
     std::filesystem::rename(directory_ / "new", directory_ / "listeners");
+  }
+
+  std::string read() const {
+    std::ifstream file(directory_ / "listeners");
+    return {std::istreambuf_iterator<char>(file), {}};
   }
 
   Ingress open() {
@@ -90,6 +99,62 @@ TEST_F(RoutesTest, AChangeThatChangesNothingIsNotTold) {
   auto told = events(2);
   ASSERT_EQ(told.size(), 2u);
   EXPECT_EQ(told[1].routes[0].port, 8001);
+}
+
+// The code and the message that `work` throws; nothing where it does not.
+template <typename Work>
+std::pair<std::optional<ApiErrorCode>, std::string> thrown(Work work) {
+  try {
+    work();
+    return {};
+  } catch (const ApiError& error) {
+    return {error.code(), error.what()};
+  }
+}
+
+TEST_F(RoutesTest, AClosedGatewayTakesNoRoutesAndHasNone) {
+  write("/ :8000\n");
+  Ingress ingress = open();
+  ingress.close();
+  EXPECT_EQ(thrown([&] { ingress.set_routes({{.prefix = "/", .port = 8001}}); }).first,
+            ApiErrorCode::kCancelled);
+  EXPECT_EQ(thrown([&] { static_cast<void>(ingress.routes()); }).first, ApiErrorCode::kCancelled);
+  EXPECT_EQ(read(), "/ :8000\n");
+  EXPECT_NE(ingress.port(), 0) << "what does not change is still known";
+}
+
+TEST_F(RoutesTest, MoreThanAFileMayHoldIsRefusedBeforeItIsWritten) {
+  write("/ :8000\n");
+  Ingress ingress = open();
+  const std::vector<IngressRoute> large = {
+      {.prefix = "/" + std::string(64 * 1024, 'a'), .port = 1}};
+  auto [code, message] = thrown([&] { ingress.set_routes(large); });
+  EXPECT_EQ(code, ApiErrorCode::kInvalidArgument);
+  EXPECT_THAT(message, HasSubstr("64 KiB"));
+  EXPECT_EQ(read(), "/ :8000\n");
+}
+
+TEST(Routes, ThatAreNormalizedAreWhatIsInForce) {
+  EXPECT_THAT(normalize_routes({{.prefix = "/api/", .port = 1, .strip_prefix = false},
+                                {.prefix = "/", .port = 2},
+                                {.prefix = "/api", .port = 3},
+                                {.prefix = "/a//", .port = 4}}),
+              ElementsAre(IngressRoute{.prefix = "/api", .port = 1, .strip_prefix = false},
+                          IngressRoute{.prefix = "/", .port = 2},
+                          IngressRoute{.prefix = "/a/", .port = 4}));
+  for (const IngressRoute& bad :
+       {IngressRoute{.prefix = "api", .port = 1}, IngressRoute{.prefix = "/a b", .port = 1},
+        IngressRoute{.prefix = "/", .port = 0}}) {
+    EXPECT_EQ(thrown([&] { static_cast<void>(normalize_routes({bad})); }).first,
+              ApiErrorCode::kInvalidArgument)
+        << bad.prefix;
+  }
+}
+
+TEST(Gateways, WithoutAFileNameTheOptionThatIsMissing) {
+  auto [code, message] = thrown([] { static_cast<void>(open_gateway({})); });
+  EXPECT_EQ(code, ApiErrorCode::kInvalidArgument);
+  EXPECT_THAT(message, ::testing::StartsWith("listeners must be"));
 }
 
 TEST(ListenersErrors, ALineAndAReasonAreToldApart) {

@@ -178,6 +178,16 @@ while True:
     kept.append(client)
 )";
 
+template <typename Work>
+void expect_cancelled(Work work) {
+  try {
+    work();
+    FAIL() << "it was not refused";
+  } catch (const ApiError& error) {
+    EXPECT_EQ(error.code(), ApiErrorCode::kCancelled) << error.what();
+  }
+}
+
 Ingress serve(Vm& vm, IngressOptions options) {
   vm.async_run({.argv = {"python3", "-c", kEndlessServer}}, {}, [](const Outcome<RunResult>&) {});
   vm.wait_for_port(8000, kLong);
@@ -298,6 +308,18 @@ TEST_F(Lifetime, WhileThreadsWaitInItsBlockingFunctions) {
   doomed.destroy();
 }
 
+TEST_F(Lifetime, AClosedVmTakesNoRoutesAndHasNone) {
+  Vm vm = Vm::create(small_vm());
+  Ingress ingress = vm.enable_ingress({});
+  vm.set_ingress_routes({{.prefix = "/", .port = 8000}});
+  ingress.close();
+  expect_cancelled([&] { ingress.set_routes({{.prefix = "/", .port = 8001}}); });
+  EXPECT_EQ(vm.ingress_routes().at(0).port, 8000);
+  vm.close();
+  expect_cancelled([&] { vm.set_ingress_routes({{.prefix = "/", .port = 8001}}); });
+  expect_cancelled([&] { static_cast<void>(vm.ingress_routes()); });
+}
+
 TEST_F(Lifetime, WhileFilesAreReadAndAMountAnswers) {
   Event<> asked;
   Event<> answer;
@@ -333,7 +355,8 @@ TEST_F(Lifetime, WhileIngressServes) {
   }
   while (other.more()) {
   }
-  EXPECT_EQ(ingress->routes().size(), 1U) << "what is known here is answered";
+  expect_cancelled([&] { static_cast<void>(ingress->routes()); });
+  expect_cancelled([&] { ingress->set_routes({{.prefix = "/", .port = 8001}}); });
   std::jthread([&] { ingress.reset(); }).join();
 }
 
