@@ -3,15 +3,16 @@
 // do, the question is answered; nothing is thrown back into the addon.
 
 import { IngressRequestBlockedError } from './errors.js';
+import { nativeHeaderPatch } from './header-patch.js';
 import type {
-  IngressGatewayHooks, IngressHeaderPatch, IngressHeaders, IngressHookRequest,
-  IngressHookRequestPatch, IngressHookResponse, IngressHookResponsePatch,
+  IngressGatewayHooks, IngressHeaders, IngressHookRequest, IngressHookRequestPatch,
+  IngressHookResponse, IngressHookResponsePatch,
 } from './ingress.js';
 import {
   native, type FlatHeaders, type NativeHooks, type NativeReply, type NativeRequest,
   type NativeResponse,
 } from './native.js';
-import { checkNames, invalid } from './options.js';
+import { checkNames, checkObject, invalid } from './options.js';
 
 const hookNames = new Set(['isAllowed', 'onRequest', 'onResponse']);
 
@@ -37,17 +38,6 @@ function toResponse(response: NativeResponse): IngressHookResponse {
   return { ...response, headers: toHeaders(response.headers) };
 }
 
-/** `[name, [value, ...], name, [value, ...], ...]`; no values remove a field. */
-function fromHeaderPatch(patch: IngressHeaderPatch | undefined): unknown[] | undefined {
-  if (patch === undefined || patch === null) return undefined;
-  const flat: unknown[] = [];
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === undefined) continue;
-    flat.push(name, value === null ? [] : Array.isArray(value) ? value : [value]);
-  }
-  return flat;
-}
-
 function checkPatch(name: string, patch: unknown): void {
   if (typeof patch !== 'object') throw new TypeError(`${name} must return an object or nothing`);
 }
@@ -55,14 +45,14 @@ function checkPatch(name: string, patch: unknown): void {
 function fromRequestPatch(patch: IngressHookRequestPatch | void): object | undefined {
   if (patch === undefined || patch === null) return undefined;
   checkPatch('onRequest', patch);
-  return { ...patch, headers: fromHeaderPatch(patch.headers) };
+  return { ...patch, headers: nativeHeaderPatch('onRequest', patch.headers) };
 }
 
 function fromResponsePatch(patch: IngressHookResponsePatch | void): object | undefined {
   if (patch === undefined || patch === null) return undefined;
   checkPatch('onResponse', patch);
   const body = typeof patch.body === 'string' ? Buffer.from(patch.body) : patch.body;
-  return { ...patch, body, headers: fromHeaderPatch(patch.headers) };
+  return { ...patch, body, headers: nativeHeaderPatch('onResponse', patch.headers) };
 }
 
 function refuse(reply: NativeReply, error: unknown): void {
@@ -106,6 +96,7 @@ function answer<T>(
  * @internal
  */
 export function nativeHooks(hooks: IngressGatewayHooks): NativeHooks {
+  checkObject('hooks', hooks);
   checkNames('hooks', hooks, hookNames);
   for (const [name, hook] of Object.entries(hooks)) {
     if (hook !== undefined && typeof hook !== 'function') {

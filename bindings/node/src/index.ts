@@ -17,10 +17,10 @@ export {
 } from './fs.js';
 export { openGateway, type Gateway, type GatewayOptions } from './gateway.js';
 export type {
-  EnableIngressOptions, IngressAccess, IngressAllowInfo, IngressGatewayHooks, IngressHeaderPatch,
-  IngressHeaders, IngressHeaderValue, IngressHookRequest, IngressHookRequestPatch,
-  IngressHookResponse, IngressHookResponsePatch, IngressRoute, IngressRoutesEvent,
-  ListenersError,
+  EnableIngressOptions, IngressAccess, IngressAllowInfo, IngressGatewayHooks, IngressHeaderPairs,
+  IngressHeaderPatch, IngressHeaders, IngressHeaderValue, IngressHookRequest,
+  IngressHookRequestPatch, IngressHookResponse, IngressHookResponsePatch, IngressRoute,
+  IngressRoutesEvent, ListenersError,
 } from './ingress.js';
 export { type VmVfsOptions } from './mounts.js';
 export {

@@ -5,7 +5,10 @@ import { checkNames } from './options.js';
 
 /** One line of a listeners file. */
 export interface IngressRoute {
-  /** Which requests: those whose path is this or goes on with a slash. Begins with `/`. */
+  /**
+   * Which requests: those whose path is this or goes on with a slash. Begins with `/`. Other
+   * characters than those of ASCII are UTF-8 in a path.
+   */
   prefix: string;
   /** The port of the loopback that they go to. */
   port: number;
@@ -40,13 +43,20 @@ export type IngressHeaders = Record<string, IngressHeaderValue>;
 /** Fields to replace, by name in any case; null removes a field, undefined leaves it. */
 export type IngressHeaderPatch = Record<string, IngressHeaderValue | null | undefined>;
 
+/**
+ * The same as pairs: a `Headers`, a `Map`, an array or any other iterable of them. A name
+ * that comes several times has several values.
+ */
+export type IngressHeaderPairs =
+  Iterable<readonly [name: string, value: IngressHeaderValue | null | undefined]>;
+
 /** What `isAllowed` is asked about. */
 export interface IngressAllowInfo {
   /** The client's address, without brackets. */
   clientIp: string;
   /** The method; case matters. */
   method: string;
-  /** The path as it was routed, dot segments removed, with its query. */
+  /** The path as it was routed, dot segments removed, with its query. A character is a byte. */
   path: string;
   /** The fields as the client sent them. */
   headers: IngressHeaders;
@@ -75,7 +85,7 @@ export interface IngressHookRequestPatch {
   /** Another path and query. */
   backendTarget?: string | undefined;
   /** Fields to replace or remove. */
-  headers?: IngressHeaderPatch | undefined;
+  headers?: IngressHeaderPatch | IngressHeaderPairs | undefined;
   /** In place of the option of that name, for the response to this request. */
   bufferResponseBody?: boolean | undefined;
   /** In place of the option of that name, for the response to this request. */
@@ -101,7 +111,7 @@ export interface IngressHookResponsePatch {
   /** Another status message. */
   statusMessage?: string | undefined;
   /** Fields to replace or remove. */
-  headers?: IngressHeaderPatch | undefined;
+  headers?: IngressHeaderPatch | IngressHeaderPairs | undefined;
   /** Sent in place of the backend's body, with its Content-Length. */
   body?: Uint8Array | string | undefined;
 }
@@ -191,5 +201,6 @@ const optionNames = new Set<string>([
  */
 export function nativeIngressOptions(what: string, options: EnableIngressOptions): object {
   checkNames(what, options, optionNames);
-  return { ...options, hooks: options.hooks ? nativeHooks(options.hooks) : undefined };
+  const hooks = options.hooks ?? undefined;
+  return { ...options, hooks: hooks === undefined ? undefined : nativeHooks(hooks) };
 }

@@ -8,7 +8,7 @@ import test, { type TestContext } from 'node:test';
 
 import {
   IngressRequestBlockedError, type Gateway, type IngressAllowInfo, type IngressGatewayHooks,
-  type IngressHookRequest, type IngressHookResponse,
+  type IngressHookRequest, type IngressHookRequestPatch, type IngressHookResponse,
 } from 'gondolin';
 
 import {
@@ -109,6 +109,55 @@ test('onRequest changes what the backend gets', async (t) => {
   assert.equal(seen.backendHost, '127.0.0.1');
   assert.equal(seen.backendTarget, '/x');
   assert.equal(seen.headers['x-forwarded-for'], '127.0.0.1');
+});
+
+// Every form that fields may have, with the same meaning.
+const pairs: [string, string | string[] | null | undefined][] = [
+  ['X-Added', '1'], ['x-list', 'a'], ['X-List', ['b', 'c']], ['X-Gone', null], ['x-kept', undefined],
+];
+const object = { 'X-Added': '1', 'x-list': ['a', 'b', 'c'], 'X-Gone': null, 'x-kept': undefined };
+function* generated(): Generator<(typeof pairs)[number]> { yield* pairs; }
+for (const [what, headers, removes] of [
+  ['a plain object', object, true],
+  ['an object without a prototype', Object.assign(Object.create(null), object), true],
+  ['a Map', new Map(Object.entries(object)), true],
+  ['an array of pairs', pairs, true],
+  ['an iterator of pairs', undefined, true],
+  ['a Headers', new Headers([['X-Added', '1'], ['x-list', 'a'], ['x-list', 'b'], ['x-list', 'c']]), false],
+] as [string, IngressHookRequestPatch['headers'], boolean][]) {
+  test(`fields may be changed by ${what}`, async (t) => {
+    const gateway = await hooked(t, {
+      onRequest: () => ({ headers: headers ?? generated() }),
+      onResponse: () => ({ headers: headers ?? generated() }),
+    });
+    const answer = await request(`${gateway.url}/x`, { headers: { 'x-gone': '1', 'x-kept': '2' } });
+    for (const seen of [got(answer).headers, answer.headers]) {
+      assert.equal(seen['x-added'], '1');
+      assert.equal(seen['x-list'], 'a, b, c');
+    }
+    assert.equal(got(answer).headers['x-gone'], removes ? undefined : '1');
+    assert.equal(got(answer).headers['x-kept'], '2');
+    assert.equal(answer.rawHeaders.filter((name) => name.toLowerCase() === 'x-list').length, removes ? 3 : 1);
+  });
+}
+
+test('a Headers keeps its cookies apart', async (t) => {
+  const headers = new Headers();
+  headers.append('Set-Cookie', 'a=1');
+  headers.append('Set-Cookie', 'b=2');
+  const gateway = await hooked(t, { onResponse: () => ({ headers }) });
+  assert.deepEqual((await request(gateway.url)).headers['set-cookie'], ['a=1', 'b=2']);
+});
+
+test('a patch may be the message with changes', async (t) => {
+  const gateway = await hooked(t, {
+    onRequest: (asked) => ({ ...asked, headers: { ...asked.headers, 'x-added': '1' } }),
+    onResponse: (response) => ({ ...response, headers: new Headers({ 'x-added': '2' }), note: 'mine' }),
+  });
+  const answer = await request(`${gateway.url}/x`);
+  assert.equal(got(answer).url, '/x');
+  assert.equal(got(answer).headers['x-added'], '1');
+  assert.equal(answer.headers['x-added'], '2');
 });
 
 test('onRequest chooses another port', async (t) => {
@@ -226,6 +275,14 @@ for (const [what, patch, reason] of [
   ['a status out of range', { statusCode: 42 }, /statusCode/],
   ['a line break in the status message', { statusMessage: 'OK\r\nX-Evil: 1' }, /./],
   ['a string', 'patch', /must return an object/],
+  ['fields that are text', { headers: 'x-a: b' }, /headers must be/],
+  ['fields that are a promise', { headers: Promise.resolve({}) }, /headers must be/],
+  ['fields that are a date', { headers: new Date() }, /headers must be/],
+  ['names and values in a row', { headers: ['x-a', 'b'] }, /headers must be .*pairs/],
+  ['a pair of three', { headers: [['x-a', 'b', 'c']] }, /headers must be .*pairs/],
+  ['a set of names', { headers: new Set(['ab']) }, /headers must be .*pairs/],
+  ['a pair whose name is a number', { headers: new Map([[1, 'b']]) }, /headers must be .*pairs/],
+  ['a pair whose value is a number', { headers: [['x-a', 1]] }, /header x-a must be a string/],
 ] as [string, object, RegExp][]) {
   test(`a response hook that returns ${what} is answered 502`, async (t) => {
     const lines: string[] = [];

@@ -2,9 +2,9 @@
 // there by a program and by the TypeScript compiler.
 
 import assert from 'node:assert/strict';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import test from 'node:test';
+import test, { type TestContext } from 'node:test';
 
 import { consumerProject, execFileAsync, listenersFile, mirror, packageDirectory } from './support.js';
 
@@ -48,12 +48,23 @@ test('the addon exports nothing but the module, and needs little of the machine'
   assert.deepEqual(needed.filter((name) => !allowed.test(name)), []);
 });
 
-test('its types serve a strict project', async (t) => {
+/** Compiles `files`, the sources of modules, in a strict project of a user's. */
+async function compile(t: TestContext, files: string[]): Promise<void> {
   const project = await consumerProject(t);
   // As a user has them: Node's types and the compiler, from wherever.
   const modules = path.join(packageDirectory, 'node_modules');
-  await mkdir(path.join(project, 'src'));
-  await writeFile(path.join(project, 'src', 'main.ts'), `
+  const names = files.map((_, index) => `module${index}.ts`);
+  await Promise.all(files.map((source, index) =>
+    writeFile(path.join(project, names[index] as string), source)));
+  await execFileAsync(process.execPath, [path.join(modules, 'typescript', 'bin', 'tsc'),
+    '--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck',
+    '--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--module', 'nodenext',
+    '--types', 'node', '--typeRoots', path.join(modules, '@types'), ...names], { cwd: project })
+    .catch((error: { stdout?: string }) => assert.fail(error.stdout ?? String(error)));
+}
+
+test('its types serve a strict project', async (t) => {
+  await compile(t, [`
     import { openGateway, IngressRequestBlockedError, type IngressRoute } from 'gondolin';
     const routes: IngressRoute[] = [{ prefix: '/', port: 8000, stripPrefix: true }];
     await using gateway = await openGateway({
@@ -72,9 +83,16 @@ test('its types serve a strict project', async (t) => {
     await gateway.setRoutes(routes);
     const url: string = gateway.url;
     console.log(url);
-  `);
-  await execFileAsync(process.execPath, [path.join(modules, 'typescript', 'bin', 'tsc'),
-    '--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck',
-    '--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--module', 'nodenext',
-    '--types', 'node', '--typeRoots', path.join(modules, '@types'), 'src/main.ts'], { cwd: project });
+  `]);
+});
+
+test('the snippets of its guide compile in a strict project', async (t) => {
+  const guide = await readFile(
+    path.join(packageDirectory, '..', '..', 'docs', 'sdk-typescript.md'), 'utf8');
+  // Those that are whole; the others go on from one, or leave something out.
+  const snippets = [...guide.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] ?? '')
+    .filter((snippet) => snippet.includes("from 'gondolin'") && !snippet.includes('…'));
+  assert.ok(snippets.length >= 4, `${snippets.length} snippets`);
+  assert.ok(snippets.some((snippet) => snippet.includes('const hooks')));
+  await compile(t, snippets);
 });
