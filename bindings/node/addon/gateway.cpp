@@ -25,7 +25,10 @@ void GatewayObject::define(Napi::Env env) {
 Napi::Promise GatewayObject::open(Napi::Env env, std::function<Ingress()> work,
                                   std::vector<FunctionId> functions) {
   return promise_of<std::shared_ptr<GatewayHandle>>(
-      env, [work = std::move(work)] { return std::make_shared<GatewayHandle>(work()); },
+      env,
+      [work = std::move(work)] {
+        return std::make_shared<GatewayHandle>(open_with_js_names(work));
+      },
       [functions](Napi::Env js, std::shared_ptr<GatewayHandle> handle) {
         return make(Environment::of(js).gateway_class, js, std::move(handle), functions);
       },

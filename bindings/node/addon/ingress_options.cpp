@@ -1,9 +1,14 @@
 #include "ingress_options.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "gondolin/error.hpp"
 #include "hooks.hpp"
 #include "routes.hpp"
 #include "values.hpp"
@@ -15,15 +20,44 @@ namespace {
 // is one, and fits.
 constexpr std::int64_t kMost = std::int64_t{1} << 40;
 
-std::chrono::milliseconds time_of(const Properties& properties, const char* name,
-                                  std::chrono::milliseconds fallback) {
-  return std::chrono::milliseconds(
-      properties.integer(name, -kMost, kMost).value_or(fallback.count()));
-}
+// An option that is a number: its name in JavaScript, its name in the library's messages,
+// and where it goes.
+template <typename T>
+struct NumberOption {
+  const char* name;
+  std::string_view library_name;
+  T IngressOptions::* value;
+};
 
-std::size_t size_of(const Properties& properties, const char* name, std::size_t fallback) {
-  return static_cast<std::size_t>(
-      properties.integer(name, 0, kMost).value_or(static_cast<std::int64_t>(fallback)));
+constexpr std::array<NumberOption<std::chrono::milliseconds>, 5> kTimes{{
+    {"connectTimeoutMs", "connect_timeout", &IngressOptions::connect_timeout},
+    {"upstreamHeaderTimeoutMs", "upstream_header_timeout",
+     &IngressOptions::upstream_header_timeout},
+    {"upstreamResponseTimeoutMs", "upstream_response_timeout",
+     &IngressOptions::upstream_response_timeout},
+    {"requestHeaderTimeoutMs", "request_header_timeout", &IngressOptions::request_header_timeout},
+    {"idleTimeoutMs", "idle_timeout", &IngressOptions::idle_timeout},
+}};
+
+constexpr std::array<NumberOption<std::size_t>, 5> kSizes{{
+    {"maxBufferedResponseBodyBytes", "max_buffered_response_body_bytes",
+     &IngressOptions::max_buffered_response_body_bytes},
+    {"maxHeaderBytes", "max_header_bytes", &IngressOptions::max_header_bytes},
+    {"maxHeaderFields", "max_header_fields", &IngressOptions::max_header_fields},
+    {"maxRequestLineBytes", "max_request_line_bytes", &IngressOptions::max_request_line_bytes},
+    {"maxConnections", "max_connections", &IngressOptions::max_connections},
+}};
+
+// What JavaScript calls the option that the library calls `library_name`, if it is one.
+std::optional<std::string> js_name_of(std::string_view library_name) {
+  if (library_name == "listen.host") return "listenHost";
+  for (const auto& option : kTimes) {
+    if (option.library_name == library_name) return option.name;
+  }
+  for (const auto& option : kSizes) {
+    if (option.library_name == library_name) return option.name;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -38,21 +72,16 @@ IngressOptions keep_ingress_options(KeptFunctions& kept, Napi::Object object) {
   options.allow_websockets = properties.flag("allowWebSockets").value_or(options.allow_websockets);
   options.buffer_response_body =
       properties.flag("bufferResponseBody").value_or(options.buffer_response_body);
-  options.max_buffered_response_body_bytes =
-      size_of(properties, "maxBufferedResponseBodyBytes", options.max_buffered_response_body_bytes);
-  options.connect_timeout = time_of(properties, "connectTimeoutMs", options.connect_timeout);
-  options.upstream_header_timeout =
-      time_of(properties, "upstreamHeaderTimeoutMs", options.upstream_header_timeout);
-  options.upstream_response_timeout =
-      time_of(properties, "upstreamResponseTimeoutMs", options.upstream_response_timeout);
-  options.request_header_timeout =
-      time_of(properties, "requestHeaderTimeoutMs", options.request_header_timeout);
-  options.idle_timeout = time_of(properties, "idleTimeoutMs", options.idle_timeout);
-  options.max_header_bytes = size_of(properties, "maxHeaderBytes", options.max_header_bytes);
-  options.max_header_fields = size_of(properties, "maxHeaderFields", options.max_header_fields);
-  options.max_request_line_bytes =
-      size_of(properties, "maxRequestLineBytes", options.max_request_line_bytes);
-  options.max_connections = size_of(properties, "maxConnections", options.max_connections);
+  for (const auto& [name, _, value] : kTimes) {
+    if (auto given = properties.integer(name, -kMost, kMost)) {
+      options.*value = std::chrono::milliseconds(*given);
+    }
+  }
+  for (const auto& [name, _, value] : kSizes) {
+    if (auto given = properties.integer(name, 0, kMost)) {
+      options.*value = static_cast<std::size_t>(*given);
+    }
+  }
 
   if (auto hooks = properties.object("hooks")) options.hooks = keep_hooks(kept, *hooks);
   if (auto hear = properties.function("onRoutes")) {
@@ -63,6 +92,19 @@ IngressOptions keep_ingress_options(KeptFunctions& kept, Napi::Object object) {
     };
   }
   return options;
+}
+
+Ingress open_with_js_names(const std::function<Ingress()>& open) {
+  try {
+    return open();
+  } catch (const ApiError& error) {
+    if (error.code() != ApiErrorCode::kInvalidArgument) throw;
+    const std::string_view message = error.what();
+    const std::string_view name = message.substr(0, message.find(' '));
+    auto js_name = js_name_of(name);
+    if (!js_name) throw;
+    throw ApiError(error.code(), *js_name + std::string(message.substr(name.size())));
+  }
 }
 
 }  // namespace gondolin::node

@@ -18,6 +18,7 @@
 #include "js_provider.hpp"
 #include "process.hpp"
 #include "provider.hpp"
+#include "routes.hpp"
 #include "vm.hpp"
 
 namespace gondolin::node {
@@ -45,6 +46,7 @@ Napi::Object load(Napi::Env env, Napi::Object exports) {
   exports.Set("initialize", Napi::Function::New(env, initialize));
   exports.Set("openGateway", Napi::Function::New(env, open_gateway_js));
   exports.Set("createVm", Napi::Function::New(env, create_vm));
+  exports.Set("normalizeRoutes", Napi::Function::New(env, normalize_routes_js));
   return exports;
 }
 

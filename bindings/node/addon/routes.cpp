@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "errors.hpp"
 #include "gondolin/error.hpp"
 #include "values.hpp"
 
@@ -14,7 +15,7 @@ IngressRoute read_route(Napi::Value value) {
   }
   const Properties properties(value.As<Napi::Object>());
   IngressRoute route;
-  route.prefix = properties.byte_string("prefix").value_or("");
+  route.prefix = properties.text("prefix").value_or("");
   route.port = static_cast<std::uint16_t>(properties.integer("port", 1, 65535).value_or(0));
   route.strip_prefix = properties.flag("stripPrefix").value_or(true);
   return route;
@@ -24,7 +25,7 @@ IngressRoute read_route(Napi::Value value) {
 
 Napi::Object to_js_route(Napi::Env env, const IngressRoute& route) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("prefix", to_byte_string(env, route.prefix));
+  object.Set("prefix", route.prefix);
   object.Set("port", Napi::Number::New(env, route.port));
   object.Set("stripPrefix", Napi::Boolean::New(env, route.strip_prefix));
   return object;
@@ -46,6 +47,11 @@ std::vector<IngressRoute> read_routes(Napi::Value value) {
   for (std::uint32_t i = 0; i < array.Length(); ++i)
     routes.push_back(read_route(array.Get(i)));
   return routes;
+}
+
+Napi::Value normalize_routes_js(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(),
+                 [&] { return to_js_routes(info.Env(), normalize_routes(read_routes(info[0]))); });
 }
 
 Napi::Object to_js_routes_event(Napi::Env env, const IngressRoutesEvent& event) {

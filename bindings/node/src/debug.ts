@@ -1,5 +1,7 @@
 // The debug log: which topics, and where its lines go.
 
+import { invalid } from './options.js';
+
 /** A topic of the debug log; `all` is every one of them. */
 export type DebugTopic = 'protocol' | 'ingress' | 'vfs' | 'exec' | 'all';
 
@@ -20,6 +22,7 @@ export interface DebugSettings {
 function topicsOf(debug: DebugSettings['debug']): string {
   if (debug === undefined) return process.env['GONDOLIN_DEBUG'] ?? '';
   if (typeof debug === 'boolean') return debug ? 'all' : '';
+  if (!Array.isArray(debug)) throw invalid('debug must be true, false or an array of topics');
   return debug.join(',');
 }
 

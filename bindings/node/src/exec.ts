@@ -113,8 +113,10 @@ export class ExecResult {
 /** The variables as pairs, in the addon's form. */
 function flatEnvironment(env: EnvInput | undefined): string[] {
   if (env === undefined) return [];
+  if (typeof env !== 'object' || env === null) throw invalid('env must be an object or an array');
   if (!Array.isArray(env)) return Object.entries(env).flat();
   return env.flatMap((entry) => {
+    if (typeof entry !== 'string') throw invalid('env must be an array of text, if an array');
     const equals = entry.indexOf('=');
     if (equals < 1) throw invalid(`'${entry}' in env is not NAME=value`);
     return [entry.slice(0, equals), entry.slice(equals + 1)];
@@ -126,6 +128,9 @@ function argvOf(command: string | readonly string[], options: ExecOptions): stri
   if (typeof command === 'string') {
     const extra = options.argv ?? [];
     return ['/bin/sh', '-lc', command, ...(extra.length > 0 ? ['sh', ...extra] : [])];
+  }
+  if (!Array.isArray(command) || !command.every((word) => typeof word === 'string')) {
+    throw invalid('command must be a string or an array of strings');
   }
   if (command.length === 0) throw invalid('the command is empty');
   return [...command];

@@ -104,7 +104,9 @@ export class VmFsStat {
   isSymbolicLink(): boolean { return this.#type === 'symlink'; }
 }
 
-function resolve(path: string, options: VmFsOptions): string {
+/** The path that the argument `name` gives. */
+function resolve(path: string, options: VmFsOptions, name = 'path'): string {
+  if (typeof path !== 'string') throw invalid(`${name} must be a string`);
   return path.startsWith('/') ? path : `${options.cwd ?? '/root'}/${path}`;
 }
 
@@ -183,7 +185,7 @@ export class VmFs {
   /** Rejects if there is nothing, or `mode` does not go; root may read and write all. */
   async access(path: string, options: VmFsAccessOptions = {}): Promise<void> {
     checkNames('access', options, nameSets.access);
-    const stat = await this.stat(path, options);
+    const stat = await this.#stat(path, options);
     const executable = stat.isDirectory() || (stat.mode & 0o111) !== 0;
     if (((options.mode ?? constants.F_OK) & constants.X_OK) !== 0 && !executable) {
       throw new GondolinError('FAILED', `${path}: permission denied`, system.errno.EACCES);
@@ -194,25 +196,34 @@ export class VmFs {
   async mkdir(path: string, options: VmFsMkdirOptions = {}): Promise<void> {
     checkNames('mkdir', options, nameSets.mkdir);
     const { recursive, mode: permissions } = options;
-    await this.#call(options, (fs) => fs.makeDirectory(resolve(path, options), { recursive, permissions }));
+    const wanted = resolve(path, options);
+    await this.#call(options, (fs) => fs.makeDirectory(wanted, { recursive, permissions }));
   }
 
   /** The names in a directory, sorted, without `.` and `..`. */
   async listDir(path: string, options: VmFsOptions = {}): Promise<string[]> {
     checkNames('listDir', options, nameSets.plain);
-    return this.#call(options, (fs) => fs.list(resolve(path, options)));
+    const wanted = resolve(path, options);
+    return this.#call(options, (fs) => fs.list(wanted));
   }
 
   /** What there is by a name; of a symbolic link, what it leads to. */
   async stat(path: string, options: VmFsOptions = {}): Promise<VmFsStat> {
-    const info = await this.#call(options, (fs) => fs.stat(resolve(path, options)));
-    return new VmFsStat(info);
+    checkNames('stat', options, nameSets.plain);
+    return this.#stat(path, options);
+  }
+
+  async #stat(path: string, options: VmFsOptions): Promise<VmFsStat> {
+    const wanted = resolve(path, options);
+    return new VmFsStat(await this.#call(options, (fs) => fs.stat(wanted)));
   }
 
   /** Gives a file or directory another name, in place of what has that name. */
   async rename(from: string, to: string, options: VmFsOptions = {}): Promise<void> {
     checkNames('rename', options, nameSets.plain);
-    await this.#call(options, (fs) => fs.rename(resolve(from, options), resolve(to, options)));
+    const source = resolve(from, options, 'from');
+    const target = resolve(to, options, 'to');
+    await this.#call(options, (fs) => fs.rename(source, target));
   }
 
   /** The text of a regular file. */
@@ -226,14 +237,16 @@ export class VmFs {
   async readFile(path: string, options: VmFsReadFileOptions = {}): Promise<string | Buffer> {
     checkNames('readFile', options, nameSets.readFile);
     const max = options.maxBytes ?? 64 * 1024 * 1024;
-    const bytes = await this.#call(options, (fs) => fs.read(resolve(path, options), max));
+    const wanted = resolve(path, options);
+    const bytes = await this.#call(options, (fs) => fs.read(wanted, max));
     return options.encoding ? bytes.toString(options.encoding) : bytes;
   }
 
   /** A regular file as a stream, which holds little of it at a time. */
   async readFileStream(path: string, options: VmFsReadFileStreamOptions = {}): Promise<Readable> {
     checkNames('readFileStream', options, nameSets.readFileStream);
-    const reader = await this.#call(options, (fs) => fs.openReader(resolve(path, options)));
+    const wanted = resolve(path, options);
+    const reader = await this.#call(options, (fs) => fs.openReader(wanted));
     return new FileStream(reader, options);
   }
 
@@ -245,13 +258,14 @@ export class VmFs {
     const toBytes = (piece: string | Uint8Array): Uint8Array =>
       (typeof piece === 'string' ? Buffer.from(piece, options.encoding) : piece);
     const target = resolve(path, options);
+    const whole = typeof data === 'string' || data instanceof Uint8Array;
+    if (!whole && typeof data?.[Symbol.asyncIterator] !== 'function') {
+      throw invalid('data must be text, bytes or a stream of them');
+    }
     await this.#call(options, async (fs) => {
-      if (typeof data === 'string' || data instanceof Uint8Array) {
+      if (whole) {
         await fs.write(target, toBytes(data));
         return;
-      }
-      if (typeof data?.[Symbol.asyncIterator] !== 'function') {
-        throw invalid('the content must be text, bytes or a stream of them');
       }
       const writer = await fs.openWriter(target);
       for await (const piece of data) await writer.write(toBytes(piece));
@@ -263,7 +277,7 @@ export class VmFs {
   async deleteFile(path: string, options: VmFsDeleteOptions = {}): Promise<void> {
     checkNames('deleteFile', options, nameSets.deleteFile);
     const { recursive, force } = options;
-    await this.#call(options,
-      (fs) => fs.remove(resolve(path, options), { recursive, mustExist: !force }));
+    const wanted = resolve(path, options);
+    await this.#call(options, (fs) => fs.remove(wanted, { recursive, mustExist: !force }));
   }
 }

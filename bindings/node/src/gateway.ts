@@ -5,6 +5,8 @@ import {
   nativeIngressOptions, type EnableIngressOptions, type IngressAccess, type IngressRoute,
 } from './ingress.js';
 import { native, type NativeGateway } from './native.js';
+import { checkObject } from './options.js';
+import { normalizedRoutes } from './routes.js';
 
 /** Options of {@link openGateway}. */
 export interface GatewayOptions extends EnableIngressOptions, DebugSettings {
@@ -18,9 +20,12 @@ export interface GatewayOptions extends EnableIngressOptions, DebugSettings {
 export interface Gateway extends IngressAccess {
   /** A sentence for the user when the address is not the loopback, else empty. */
   readonly bindWarning: string;
-  /** The routes in force. */
+  /** The routes in force. Rejects with `CANCELLED` once the gateway was closed. */
   getRoutes(): Promise<Required<IngressRoute>[]>;
-  /** Writes the listeners file anew with these routes and puts them in force. */
+  /**
+   * Writes the listeners file anew with these routes and puts them in force. Rejects with
+   * `CANCELLED` once the gateway was closed.
+   */
   setRoutes(routes: readonly IngressRoute[]): Promise<void>;
 }
 
@@ -44,7 +49,7 @@ class OpenGateway implements Gateway {
   }
 
   async setRoutes(routes: readonly IngressRoute[]): Promise<void> {
-    await this.#native.setRoutes(routes);
+    await this.#native.setRoutes(normalizedRoutes(routes));
   }
 
   async close(): Promise<void> {
@@ -64,6 +69,7 @@ class OpenGateway implements Gateway {
  * @param options where to listen, what to serve, hooks
  */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  checkObject('the options of openGateway', options);
   const { listeners, onWarning, debug, debugLog, ...ingress } = options;
   const settings: DebugSettings = {};
   if (debug !== undefined) settings.debug = debug;

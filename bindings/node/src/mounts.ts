@@ -1,7 +1,7 @@
 // The mounts of a VM: what is to be where in the guest, and who serves it.
 
 import type { NativeMount } from './native.js';
-import { checkNames, invalid } from './options.js';
+import { checkNames, checkObject, invalid } from './options.js';
 import { MemoryProvider, ReadonlyProvider, RealFSProvider } from './providers.js';
 import { ProviderCalls, type VfsHooks } from './vfs-calls.js';
 import type { VirtualProvider } from './vfs.js';
@@ -45,6 +45,7 @@ export class Mounts {
   readonly #calls: ProviderCalls[] = [];
 
   constructor(vfs: VmVfsOptions = {}) {
+    checkObject('vfs', vfs);
     checkNames('vfs', vfs, optionNames);
     checkNames('vfs.hooks', vfs.hooks ?? {}, hookNames);
     const { mounts = {}, fuseMount = '/data', hooks } = vfs;

@@ -53,7 +53,7 @@ export interface NativeGateway {
   readonly url: string;
   readonly bindWarning: string;
   routes(): Promise<NativeRoute[]>;
-  setRoutes(routes: readonly IngressRoute[]): Promise<void>;
+  setRoutes(routes: readonly NativeRoute[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -191,7 +191,7 @@ export interface NativeVm {
   ): Promise<ListeningPort>;
   enableIngress(options: object): Promise<NativeGateway>;
   routes(): Promise<NativeRoute[]>;
-  setRoutes(routes: readonly IngressRoute[]): Promise<void>;
+  setRoutes(routes: readonly NativeRoute[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -199,6 +199,8 @@ export interface NativeModule {
   initialize(errorClass: typeof GondolinError): void;
   openGateway(options: object): Promise<NativeGateway>;
   createVm(options: object, cancellation: NativeCancellation): Promise<NativeVm>;
+  /** The routes as they will be in force; throws for those that cannot be. */
+  normalizeRoutes(routes: readonly IngressRoute[]): NativeRoute[];
   newCancellation(): NativeCancellation;
   cancel(cancellation: NativeCancellation): void;
   replyAnswer(reply: NativeReply, value: unknown): void;

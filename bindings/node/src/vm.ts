@@ -8,10 +8,12 @@ import { ExecProcess, nativeCommand, type EnvInput, type ExecOptions } from './e
 import { VmFs } from './fs.js';
 import {
   nativeIngressOptions, type EnableIngressOptions, type IngressAccess, type IngressRoute,
+  type IngressRoutesEvent,
 } from './ingress.js';
 import { cancellable, native, prebuilt, type NativeGateway, type NativeVm } from './native.js';
 import { Mounts, type VmVfsOptions } from './mounts.js';
-import { checkNames, invalid } from './options.js';
+import { checkNames, checkObject, invalid } from './options.js';
+import { normalizedRoutes } from './routes.js';
 
 /** What happened to a VM that its user may want to hear of. */
 export interface VmEvent {
@@ -99,6 +101,8 @@ const optionNames = new Set<string>([
   'image', 'memory', 'cpus', 'accelerator', 'startFrom', 'vfs', 'env', 'autoStart', 'startTimeoutMs',
   'signal', 'onEvent', 'sessionLabel', 'sandbox', 'debug', 'debugLog',
 ] satisfies (keyof VMOptions)[]);
+const waitNames = new Set(['timeoutMs', 'signal']);
+const longestWaitMs = 2 ** 31 - 1;  // twenty-four days
 const sandboxNames = new Set(['imagePath', 'memory', 'cpus', 'debug']);
 // Options of the original about a network that our guests do not have.
 const networkNames = new Set([
@@ -114,14 +118,19 @@ function memoryMib(memory: string | number | undefined): number | undefined {
   return Number(parts[1]) * scale;
 }
 
-function nativeOptions(options: VMOptions, mounts: Mounts): object {
+function checkOptions(options: VMOptions): void {
+  checkObject('the options of VM.create', options);
   for (const name of Object.keys(options)) {
     if (networkNames.has(name)) {
       throw invalid(`'${name}' is not supported: the guest has no network, but ingress`);
     }
   }
   checkNames('VM.create', options, optionNames);
+}
+
+function nativeOptions(options: VMOptions, mounts: Mounts): object {
   const sandbox = options.sandbox ?? {};
+  checkObject('sandbox', sandbox);
   checkNames('sandbox', sandbox, sandboxNames);
   const { onEvent } = options;
   const debug = options.debug ?? sandbox.debug;
@@ -191,6 +200,7 @@ export class VM implements AsyncDisposable {
   #nextProgram = 1;
 
   private constructor(options: VMOptions) {
+    checkOptions(options);
     this.#options = options;
     this.#mounts = new Mounts(options.vfs);
     this.#native = nativeOptions(options, this.#mounts);
@@ -215,7 +225,8 @@ export class VM implements AsyncDisposable {
     await this.#running();
   }
 
-  #running(): Promise<NativeVm> {
+  async #running(): Promise<NativeVm> {
+    if (this.#closing.signal.aborted) throw new GondolinError('CANCELLED', 'the VM was closed');
     this.#starting ??= this.#start();
     return this.#starting;
   }
@@ -268,6 +279,7 @@ export class VM implements AsyncDisposable {
    * @param options what shell, and how
    */
   shell(options: ShellOptions = {}): ExecProcess {
+    checkObject('the options of shell', options);
     const { command = ['bash'], attach = process.stdin.isTTY && process.stdout.isTTY, ...rest } = options;
     const shell = this.exec(command, { ...rest, pty: true, stdin: true, stdout: 'pipe', stderr: 'pipe' });
     if (attach) shell.attach(process.stdin, process.stdout, process.stderr);
@@ -281,13 +293,16 @@ export class VM implements AsyncDisposable {
    * @param options where to listen, what to allow, hooks
    */
   async enableIngress(options: EnableIngressOptions = {}): Promise<IngressAccess> {
-    const wanted = nativeIngressOptions('enableIngress', {
-      ...options,
-      onRoutes: (event) => {
+    const ingress = nativeIngressOptions('enableIngress', options);
+    const hear = options.onRoutes ?? undefined;
+    if (hear !== undefined && typeof hear !== 'function') throw invalid('onRoutes must be a function');
+    const wanted = {
+      ...ingress,
+      onRoutes: (event: IngressRoutesEvent) => {
         this.#routes = event.routes;
-        options.onRoutes?.(event);
+        hear?.call(options, event);
       },
-    });
+    };
     const gateway = await (await this.#running()).enableIngress(wanted);
     this.#gateways.add(gateway);
     return new VmIngress(gateway, () => this.#closeGateway(gateway));
@@ -306,7 +321,10 @@ export class VM implements AsyncDisposable {
     return this.#routes.map((route) => ({ ...route }));
   }
 
-  /** The routes in force, whether the gateway is open or not. */
+  /**
+   * The routes in force, whether the gateway is open or not. Rejects with `CANCELLED` once
+   * the VM was closed.
+   */
   async readIngressRoutes(): Promise<Required<IngressRoute>[]> {
     this.#routes = await (await this.#running()).routes();
     return this.getIngressRoutes();
@@ -314,18 +332,21 @@ export class VM implements AsyncDisposable {
 
   /**
    * Writes `/etc/gondolin/listeners` anew with these routes. They are in force when the
-   * promise is fulfilled; nobody has to wait for that.
+   * promise is fulfilled; nobody has to wait for that. Rejects with `CANCELLED` once the VM
+   * was closed.
    *
    * @param routes all routes
    */
-  setIngressRoutes(routes: readonly IngressRoute[]): Promise<void> {
+  async setIngressRoutes(routes: readonly IngressRoute[]): Promise<void> {
+    const wanted = normalizedRoutes(routes);
     const before = this.#routes;
-    const wanted = routes.map((route) => ({ stripPrefix: true, ...route }));
     this.#routes = wanted;
-    return this.#running().then((vm) => vm.setRoutes(wanted)).catch((error: unknown) => {
+    try {
+      await (await this.#running()).setRoutes(wanted);
+    } catch (error) {
       if (this.#routes === wanted) this.#routes = before;
       throw error;
-    });
+    }
   }
 
   /** The TCP ports that listen in the guest, sorted. */
@@ -342,8 +363,16 @@ export class VM implements AsyncDisposable {
   async waitForPort(
     port: number, options: { timeoutMs?: number; signal?: AbortSignal } = {},
   ): Promise<ListeningPort> {
+    checkNames('waitForPort', options, waitNames);
+    const { timeoutMs = 30_000, signal } = options;
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+      throw invalid('port must be an integer from 1 to 65535');
+    }
+    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+      throw invalid('timeoutMs must be a number that is not negative');
+    }
     const vm = await this.#running();
-    return cancellable(options.signal,
-      (cancellation) => vm.waitForPort(port, options.timeoutMs ?? 30_000, cancellation));
+    const waited = Math.min(timeoutMs, longestWaitMs);
+    return cancellable(signal, (cancellation) => vm.waitForPort(port, waited, cancellation));
   }
 }

@@ -211,6 +211,9 @@ test('JavaScript goes on while the guest works', async () => {
 });
 
 test('ingress, its routes and its events', async () => {
+  await vm.setIngressRoutes([{ prefix: '/pre/', port: 8001 }]);
+  assert.deepEqual(vm.getIngressRoutes(), [{ prefix: '/pre', port: 8001, stripPrefix: true }]);
+  assert.deepEqual(await vm.readIngressRoutes(), vm.getIngressRoutes());
   const events: IngressRoutesEvent[] = [];
   const two = gate();
   await using ingress = await vm.enableIngress({
@@ -276,6 +279,8 @@ test('VMs come and go, and leave nothing behind', { timeout: 300_000 }, async ()
     await other.close();
     await assert.rejects(left.result, cancelled);
     await assert.rejects(other.exec('true').result, cancelled);
+    await assert.rejects(other.setIngressRoutes([{ prefix: '/', port: 80 }]), cancelled);
+    await assert.rejects(other.readIngressRoutes(), cancelled);
   };
   await round();
   await collectGarbage();
