@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { attachTerminal } from './attach.js';
 import { GondolinError } from './errors.js';
 import type { NativeProcess } from './native.js';
-import { checkNames, invalid } from './options.js';
+import { checkAmount, checkNames, checkSignal, invalid } from './options.js';
 import {
   copyTo, drainInto, linesOf, merged, OutputBuffer, outputSource, OutputStream, textOf,
   type ExecOutputMode, type OutputChunk,
@@ -123,15 +123,17 @@ function flatEnvironment(env: EnvInput | undefined): string[] {
   });
 }
 
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
+}
+
 /** What is run for a command: the shell for a string, the program itself for an array. */
 function argvOf(command: string | readonly string[], options: ExecOptions): string[] {
   if (typeof command === 'string') {
     const extra = options.argv ?? [];
     return ['/bin/sh', '-lc', command, ...(extra.length > 0 ? ['sh', ...extra] : [])];
   }
-  if (!Array.isArray(command) || !command.every((word) => typeof word === 'string')) {
-    throw invalid('command must be a string or an array of strings');
-  }
+  if (!isTexts(command)) throw invalid('command must be a string or an array of strings');
   if (command.length === 0) throw invalid('the command is empty');
   return [...command];
 }
@@ -144,6 +146,10 @@ export function nativeCommand(
   command: string | readonly string[], options: ExecOptions, env: EnvInput | undefined,
 ): object {
   checkNames('exec', options, optionNames);
+  checkAmount('windowBytes', options.windowBytes);
+  checkAmount('maxBufferedBytes', options.maxBufferedBytes);
+  checkSignal(options.signal);
+  if (!isTexts(options.argv ?? [])) throw invalid('argv must be an array of strings');
   return {
     argv: argvOf(command, options),
     env: [...flatEnvironment(env), ...flatEnvironment(options.env)],

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 
 import { GondolinError } from './errors.js';
 import type { NativeFileInfo, NativeFileReader, NativeFs } from './native.js';
-import { checkNames, invalid } from './options.js';
+import { checkAmount, checkInteger, checkNames, checkSignal, invalid } from './options.js';
 
 /** What all calls take. */
 export interface VmFsOptions {
@@ -107,6 +107,8 @@ export class VmFsStat {
 /** The path that the argument `name` gives. */
 function resolve(path: string, options: VmFsOptions, name = 'path'): string {
   if (typeof path !== 'string') throw invalid(`${name} must be a string`);
+  if (typeof (options.cwd ?? '') !== 'string') throw invalid('cwd must be a string');
+  checkSignal(options.signal);
   return path.startsWith('/') ? path : `${options.cwd ?? '/root'}/${path}`;
 }
 
@@ -185,6 +187,7 @@ export class VmFs {
   /** Rejects if there is nothing, or `mode` does not go; root may read and write all. */
   async access(path: string, options: VmFsAccessOptions = {}): Promise<void> {
     checkNames('access', options, nameSets.access);
+    checkInteger('mode', options.mode, 0, 7);
     const stat = await this.#stat(path, options);
     const executable = stat.isDirectory() || (stat.mode & 0o111) !== 0;
     if (((options.mode ?? constants.F_OK) & constants.X_OK) !== 0 && !executable) {
@@ -195,6 +198,7 @@ export class VmFs {
   /** Makes a directory. */
   async mkdir(path: string, options: VmFsMkdirOptions = {}): Promise<void> {
     checkNames('mkdir', options, nameSets.mkdir);
+    checkInteger('mode', options.mode, 0, 0o7777);
     const { recursive, mode: permissions } = options;
     const wanted = resolve(path, options);
     await this.#call(options, (fs) => fs.makeDirectory(wanted, { recursive, permissions }));
@@ -236,7 +240,8 @@ export class VmFs {
   ): Promise<Buffer>;
   async readFile(path: string, options: VmFsReadFileOptions = {}): Promise<string | Buffer> {
     checkNames('readFile', options, nameSets.readFile);
-    const max = options.maxBytes ?? 64 * 1024 * 1024;
+    checkAmount('maxBytes', options.maxBytes);
+    const max = Math.min(options.maxBytes ?? 64 * 1024 * 1024, Number.MAX_SAFE_INTEGER);
     const wanted = resolve(path, options);
     const bytes = await this.#call(options, (fs) => fs.read(wanted, max));
     return options.encoding ? bytes.toString(options.encoding) : bytes;
@@ -245,6 +250,8 @@ export class VmFs {
   /** A regular file as a stream, which holds little of it at a time. */
   async readFileStream(path: string, options: VmFsReadFileStreamOptions = {}): Promise<Readable> {
     checkNames('readFileStream', options, nameSets.readFileStream);
+    checkInteger('chunkSize', options.chunkSize, 1, Number.MAX_SAFE_INTEGER);
+    checkAmount('highWaterMark', options.highWaterMark);
     const wanted = resolve(path, options);
     const reader = await this.#call(options, (fs) => fs.openReader(wanted));
     return new FileStream(reader, options);

@@ -47,8 +47,10 @@ export class Mounts {
   constructor(vfs: VmVfsOptions = {}) {
     checkObject('vfs', vfs);
     checkNames('vfs', vfs, optionNames);
+    checkObject('vfs.hooks', vfs.hooks ?? {});
     checkNames('vfs.hooks', vfs.hooks ?? {}, hookNames);
     const { mounts = {}, fuseMount = '/data', hooks } = vfs;
+    checkObject('vfs.mounts', mounts);
     this.native = Object.entries(mounts).filter(([path]) => path !== '/' || !(fuseMount in mounts))
       .map(([path, provider]) => {
         checkProvider(path, provider);

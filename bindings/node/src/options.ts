@@ -19,3 +19,37 @@ export function checkNames(what: string, options: object, known: ReadonlySet<str
     if (!known.has(name)) throw invalid(`${what} has no option '${name}'`);
   }
 }
+
+/** Throws unless `value`, where it is given, is an integer from `low` to `high`. */
+export function checkInteger(
+  name: string, value: unknown, low: number, high: number,
+): void {
+  if (value === undefined) return;
+  if (!Number.isInteger(value) || (value as number) < low || (value as number) > high) {
+    throw invalid(`${name} must be an integer from ${low} to ${high}`);
+  }
+}
+
+/** Throws unless `value`, where it is given, is an amount; Infinity is one. */
+export function checkAmount(name: string, value: unknown): void {
+  if (value === undefined) return;
+  if (typeof value !== 'number' || !(value >= 0)) {
+    throw invalid(`${name} must be a number that is not negative`);
+  }
+}
+
+/** Throws unless `value`, where it is given, is a function. */
+export function checkFunction(name: string, value: unknown): void {
+  if (value !== undefined && value !== null && typeof value !== 'function') {
+    throw invalid(`${name} must be a function`);
+  }
+}
+
+/** Throws unless `value`, where it is given, is an AbortSignal. */
+export function checkSignal(value: unknown): void {
+  if (value === undefined || value === null) return;
+  const { aborted, addEventListener } = value as Partial<AbortSignal>;
+  if (typeof aborted !== 'boolean' || typeof addEventListener !== 'function') {
+    throw invalid('signal must be an AbortSignal');
+  }
+}

@@ -12,7 +12,9 @@ import {
 } from './ingress.js';
 import { cancellable, native, prebuilt, type NativeGateway, type NativeVm } from './native.js';
 import { Mounts, type VmVfsOptions } from './mounts.js';
-import { checkNames, checkObject, invalid } from './options.js';
+import {
+  checkAmount, checkFunction, checkInteger, checkNames, checkObject, checkSignal, invalid,
+} from './options.js';
 import { normalizedRoutes } from './routes.js';
 
 /** What happened to a VM that its user may want to hear of. */
@@ -126,6 +128,8 @@ function checkOptions(options: VMOptions): void {
     }
   }
   checkNames('VM.create', options, optionNames);
+  checkFunction('onEvent', options.onEvent);
+  checkSignal(options.signal);
 }
 
 function nativeOptions(options: VMOptions, mounts: Mounts): object {
@@ -294,13 +298,12 @@ export class VM implements AsyncDisposable {
    */
   async enableIngress(options: EnableIngressOptions = {}): Promise<IngressAccess> {
     const ingress = nativeIngressOptions('enableIngress', options);
-    const hear = options.onRoutes ?? undefined;
-    if (hear !== undefined && typeof hear !== 'function') throw invalid('onRoutes must be a function');
+    checkFunction('onRoutes', options.onRoutes);
     const wanted = {
       ...ingress,
       onRoutes: (event: IngressRoutesEvent) => {
         this.#routes = event.routes;
-        hear?.call(options, event);
+        options.onRoutes?.(event);
       },
     };
     const gateway = await (await this.#running()).enableIngress(wanted);
@@ -365,12 +368,9 @@ export class VM implements AsyncDisposable {
   ): Promise<ListeningPort> {
     checkNames('waitForPort', options, waitNames);
     const { timeoutMs = 30_000, signal } = options;
-    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-      throw invalid('port must be an integer from 1 to 65535');
-    }
-    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
-      throw invalid('timeoutMs must be a number that is not negative');
-    }
+    checkInteger('port', port ?? null, 1, 65_535);
+    checkSignal(signal);
+    checkAmount('timeoutMs', timeoutMs);
     const vm = await this.#running();
     const waited = Math.min(timeoutMs, longestWaitMs);
     return cancellable(signal, (cancellation) => vm.waitForPort(port, waited, cancellation));

@@ -45,6 +45,7 @@ test('files are written and read, as text, bytes and streams', async () => {
   for await (const chunk of await vm.fs.readFileStream('/tmp/big')) read.push(chunk as Buffer);
   assert.deepEqual(Buffer.concat(read), Buffer.concat([piece, piece]));
   await assert.rejects(vm.fs.readFile('/tmp/big', { maxBytes: 1000 }), { code: 'EFBIG' });
+  assert.deepEqual(await vm.fs.readFile('/tmp/big', { maxBytes: Infinity }), await vm.fs.readFile('/tmp/big'));
 });
 
 test('a stream that is left stops reading', async () => {

@@ -131,6 +131,26 @@ test('what is no options object is refused by the promise', async (t) => {
   await refused(vm.fs.writeFile('/a', null as never), /^data must be/);
 });
 
+test('options of the wrong kind are refused by their names', async (t) => {
+  const vm = await idleVm(t);
+  const create = (options: object): Promise<VM> => VM.create({ autoStart: false, ...options });
+  await refused(create({ onEvent: 5 }), /^onEvent must be a function$/);
+  await refused(create({ signal: 5 }), /^signal must be an AbortSignal$/);
+  await refused(create({ vfs: { mounts: null } }), /^vfs\.mounts must be an object$/);
+  await refused(create({ vfs: { hooks: 5 } }), /^vfs\.hooks must be an object$/);
+  await refused(vm.waitForPort(80, { signal: {} as never }), /^signal must be/);
+  await refused(vm.fs.readFile('/a', { signal: 5 as never }), /^signal must be/);
+  await refused(vm.fs.readFile('a', { cwd: 5 as never }), /^cwd must be a string$/);
+  await refused(vm.fs.readFile('/a', { maxBytes: -1 }), /^maxBytes must be/);
+  await refused(vm.fs.readFileStream('/a', { chunkSize: 0 }), /^chunkSize must be an integer from 1/);
+  await refused(vm.fs.mkdir('/a', { mode: '0755' as never }), /^mode must be an integer from 0 to 4095$/);
+  const exec = async (options: object): Promise<unknown> => vm.exec('true', options);
+  await refused(exec({ argv: 5 }), /^argv must be an array of strings$/);
+  await refused(exec({ signal: 5 }), /^signal must be/);
+  await refused(exec({ windowBytes: -1 }), /^windowBytes must be/);
+  await refused(exec({ maxBufferedBytes: '5' }), /^maxBufferedBytes must be/);
+});
+
 test('what is no command is refused with a sentence', async (t) => {
   const vm = await idleVm(t);
   await refused((async () => vm.exec(null as never))(), /^command must be/);
