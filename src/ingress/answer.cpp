@@ -38,8 +38,8 @@ std::string page(std::string_view title, std::string_view body, Refresh refresh)
 std::string_view advice_for(StatusCode status) {
   switch (status) {
     case StatusCode::kBadRequest:
-      return "What was sent is not valid HTTP/1.1, so no server has seen it. If a program sent it,"
-             " the debug log says what is wrong with it (<code>GONDOLIN_DEBUG=ingress</code>).";
+      return "What was sent is not valid HTTP/1.1. If a program sent it, the debug log says what is"
+             " wrong with it (<code>GONDOLIN_DEBUG=ingress</code>).";
     case StatusCode::kForbidden:
       return "The program that opened this gateway refuses such requests; it knows why.";
     case StatusCode::kMethodNotAllowed:

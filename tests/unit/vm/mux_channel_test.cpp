@@ -159,7 +159,7 @@ TEST_F(MuxChannelTest, TheTargetOfAnIngressStreamIsItsPort) {
   EXPECT_THAT(target, ElementsAre(std::byte{0x90}, std::byte{0x1f}));
 }
 
-TEST_F(MuxChannelTest, ARefusedConnectionHasTheGuestsErrno) {
+TEST_F(MuxChannelTest, ARefusedConnectionHasTheGuestsErrnoAndNamesThePort) {
   on_event_ = [](wire::Mux& mux, const wire::MuxEvent& event) {
     if (event.kind == EventKind::kOpen) mux.refuse(event.stream, ECONNREFUSED);
   };
@@ -169,6 +169,7 @@ TEST_F(MuxChannelTest, ARefusedConnectionHasTheGuestsErrno) {
     EXPECT_FALSE(stream);
     EXPECT_EQ(stream.error().code, ErrorCode::kRefused);
     EXPECT_EQ(stream.error().os_error, ECONNREFUSED);
+    EXPECT_EQ(stream.error().message, "connect to port 80: Connection refused");
   });
 }
 
