@@ -2,10 +2,12 @@
 // side of the exchange wants it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/bytes.hpp"
@@ -36,6 +38,17 @@ class BodyParts {
   }
 
   [[nodiscard]] std::span<const Bytes> get() const { return std::span(parts_).first(count_); }
+
+  // A copy of what is behind the first `sent` bytes.
+  [[nodiscard]] std::string rest(std::size_t sent) const {
+    std::string rest;
+    for (Bytes part : get()) {
+      const std::size_t skipped = std::min(sent, part.size());
+      sent -= skipped;
+      rest += as_text(part.subspan(skipped));
+    }
+    return rest;
+  }
 
  private:
   void add(std::string_view text) {

@@ -139,17 +139,21 @@ Awaitable<std::optional<After>> Exchange::begin(RoutedRequest request) {
   parts.body(first, request_framing_);
   client_.read_ahead();
   auto opened = co_await core_.parts.opener.open(port_, parts.get(), core_.config.connect_timeout);
+  std::string unsent;
+  if (opened) {
+    backend_ = std::move(opened->stream);
+    unsent = parts.rest(opened->written);
+  }
   client_.input().consume(first.consumed);
-  if (opened) backend_ = std::move(*opened);
   if (failure_ != Failure::kNone) {
     if (backend_) backend_->reset();
     co_return co_await answer_failure("");
   }
   if (!opened) co_return co_await answer_unreachable(opened.error());
-  if (request_complete()) {
+  if (request_complete() && unsent.empty()) {
     request_sent();
   } else {
-    asio::co_spawn(core_.parts.executor, upload(Upload(*this)), LeaveLoop());
+    asio::co_spawn(core_.parts.executor, upload(Upload(*this), std::move(unsent)), LeaveLoop());
   }
   co_return std::nullopt;
 }
@@ -289,9 +293,11 @@ Awaitable<void> Exchange::stop_upload() {
     co_await upload_ended_.wait();
 }
 
-Awaitable<void> Exchange::upload(Upload running) {
-  if (awaiting_continue_) co_await await_continue();
-  while (!stop_upload_ && failure_ == Failure::kNone && !request_complete()) {
+Awaitable<void> Exchange::upload(Upload running, std::string unsent) {
+  bool wanted = unsent.empty() || co_await send_on(std::array{as_bytes(unsent)});
+  unsent = {};
+  if (wanted && awaiting_continue_) co_await await_continue();
+  while (wanted && !stop_upload_ && failure_ == Failure::kNone && !request_complete()) {
     if (client_.input().empty()) {
       if (client_.state() != Client::Input::kOpen) {
         fail(Failure::kClientGone);
@@ -303,7 +309,7 @@ Awaitable<void> Exchange::upload(Upload running) {
       request_deadline_.disarm();
       continue;
     }
-    if (!co_await upload_run()) break;
+    wanted = co_await upload_run();
   }
   request_sent();
   running.in_order();
@@ -315,16 +321,18 @@ Awaitable<bool> Exchange::upload_run() {
   if (run.fault) co_return false;
   BodyParts parts;
   parts.body(run, request_framing_);
-  Status written{};
-  if (!parts.get().empty()) {
-    client_.read_ahead();
-    request_stall_ = Failure::kBackendStalled;
-    request_deadline_.arm(core_.config.request_silence);
-    written = co_await backend_->write(parts.get());
-    request_deadline_.disarm();
-  }
+  const bool wanted = parts.get().empty() || co_await send_on(parts.get());
   client_.input().consume(run.consumed);
-  // A backend that takes no more may have answered: whoever reads it finds out.
+  co_return wanted;
+}
+
+// False when the backend takes no more. It may have answered: whoever reads it finds out.
+Awaitable<bool> Exchange::send_on(std::span<const Bytes> parts) {
+  client_.read_ahead();
+  request_stall_ = Failure::kBackendStalled;
+  request_deadline_.arm(core_.config.request_silence);
+  const Status written = co_await backend_->write(parts);
+  request_deadline_.disarm();
   co_return written.has_value();
 }
 
@@ -376,7 +384,7 @@ Awaitable<After> Exchange::relay() {
   heard_ = true;
   response_deadline_.disarm();
   const bool switching = head.status == StatusCode::kSwitchingProtocols;
-  if (switching && (upgrading_ != Upgrading::kWebSocket ||
+  if (switching && (upgrading_ != Upgrading::kWebSocket || uploading_ ||
                     !http::has_token(head.fields, http::FieldName::kUpgrade, "websocket"))) {
     co_return co_await answer_failure("the backend switched to a protocol nobody asked for");
   }

@@ -2,10 +2,10 @@
 // answer.
 //
 // Two flows run at once. This coroutine reads the backend and writes the client; an
-// upload coroutine, started only for bodies that did not come with their head, reads
-// the client and writes the backend. Each waits where its receiver is slow, so
-// neither holds more than a buffer. They end each other by resetting the backend's
-// stream, with `failure_` saying why.
+// upload coroutine, started only for what did not come with the head or was not taken
+// when the backend was opened, reads the client and writes the backend. Each waits where its
+// receiver is slow, so neither holds more than a buffer. They end each other by resetting the
+// backend's stream, with `failure_` saying why.
 //
 // Where memory runs out, either is unwound wherever it is: an Upload, or the Session, then
 // ends the other, and what they work with lives until both are gone.
@@ -124,9 +124,10 @@ class Exchange {
   // The request.
   void take(const RoutedRequest& request);
   [[nodiscard]] BodyRun decode_request();
-  [[nodiscard]] Awaitable<void> upload(Upload running);
+  [[nodiscard]] Awaitable<void> upload(Upload running, std::string unsent);
   [[nodiscard]] Awaitable<void> await_continue();
   [[nodiscard]] Awaitable<bool> upload_run();
+  [[nodiscard]] Awaitable<bool> send_on(std::span<const Bytes> parts);
   void end_upload() noexcept;
   void request_sent();
 

@@ -57,6 +57,12 @@ class ByteStream {
   virtual void reset() noexcept = 0;
 };
 
+// A stream that was opened, and how many of the first bytes it has taken.
+struct Opened {
+  std::unique_ptr<ByteStream> stream;
+  std::size_t written = 0;
+};
+
 // Opens streams to a port.
 class StreamOpener {
  public:
@@ -66,13 +72,15 @@ class StreamOpener {
   virtual ~StreamOpener() = default;
 
   // Connects to `port` on loopback: 127.0.0.1, and [::1] when that refuses.
-  // `first` is written as soon as can be, before the connection is known to
-  // stand where the transport allows (0-RTT), and must stay valid until this
-  // returns; the caller must be ready for the peer never to have read it.
+  // `first` (at most ByteStream::kMaxWriteParts parts) is written as soon as can be,
+  // before the connection is known to stand where the transport allows (0-RTT), and
+  // must stay valid until this returns; the caller must be ready for the peer never
+  // to have read it. It waits for the connection and for nothing else: what cannot be
+  // taken until then is the caller's to write.
   // kRefused when nothing listens (os_error has the errno), kTimeout when
   // `deadline` passes first, kUnavailable when the guest is gone.
-  [[nodiscard]] virtual Awaitable<Result<std::unique_ptr<ByteStream>>> open(
-      Port port, std::span<const Bytes> first, std::chrono::milliseconds deadline) = 0;
+  [[nodiscard]] virtual Awaitable<Result<Opened>> open(Port port, std::span<const Bytes> first,
+                                                       std::chrono::milliseconds deadline) = 0;
 };
 
 }  // namespace gondolin

@@ -39,11 +39,9 @@ Error connect_error(const tcp::endpoint& to, int os_error) {
   return stream_error("connect to port " + std::to_string(to.port()), os_error);
 }
 
-std::size_t size_of(std::span<const Bytes> parts) {
-  std::size_t size = 0;
-  for (Bytes part : parts)
-    size += part.size();
-  return size;
+Opened opened(tcp::socket socket, std::size_t written) {
+  return {.stream = std::make_unique<TcpStream>(std::move(socket), TcpStream::Readiness::kUnlikely),
+          .written = written};
 }
 
 }  // namespace
@@ -201,6 +199,7 @@ Result<std::optional<std::size_t>> TcpOpener::connect_now(tcp::socket& socket,
 }
 
 Awaitable<Result<std::size_t>> TcpOpener::settle(tcp::socket& socket, tcp::endpoint to,
+                                                 std::span<const Bytes> first,
                                                  Result<std::optional<std::size_t>> begun) {
   if (!begun) co_return tl::unexpected(std::move(begun.error()));
   if (*begun) co_return **begun;
@@ -209,59 +208,45 @@ Awaitable<Result<std::size_t>> TcpOpener::settle(tcp::socket& socket, tcp::endpo
   socklen_t size = sizeof os_error;
   if (!error) ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_ERROR, &os_error, &size);
   if (os_error != 0) co_return tl::unexpected(connect_error(to, os_error));
-  co_return std::size_t{0};
+  // A peer that wants none of it may have answered all the same: whoever reads finds out.
+  co_return send_now(socket.native_handle(), first).bytes;
 }
 
-Awaitable<Result<std::unique_ptr<ByteStream>>> TcpOpener::open(Port port,
-                                                               std::span<const Bytes> first,
-                                                               std::chrono::milliseconds deadline) {
+Awaitable<Result<Opened>> TcpOpener::open(Port port, std::span<const Bytes> first,
+                                          std::chrono::milliseconds deadline) {
   const tcp::endpoint to(asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(port));
   tcp::socket socket(executor_);
   auto begun = connect_now(socket, to, first);
-  if (begun && *begun && **begun == size_of(first)) {
-    co_return std::make_unique<TcpStream>(std::move(socket), TcpStream::Readiness::kUnlikely);
-  }
+  if (begun && *begun) co_return opened(std::move(socket), **begun);
   co_return co_await open_slowly(std::move(socket), to, first, std::move(begun), deadline);
 }
 
 // What 127.0.0.1 says is the error, unless [::1] takes the connection.
-Awaitable<Result<std::unique_ptr<ByteStream>>> TcpOpener::open_slowly(
-    tcp::socket socket, tcp::endpoint to, std::span<const Bytes> first,
-    Result<std::optional<std::size_t>> begun, std::chrono::milliseconds deadline) {
-  std::unique_ptr<TcpStream> stream;
+Awaitable<Result<Opened>> TcpOpener::open_slowly(tcp::socket socket, tcp::endpoint to,
+                                                 std::span<const Bytes> first,
+                                                 Result<std::optional<std::size_t>> begun,
+                                                 std::chrono::milliseconds deadline) {
   bool late = false;
   const std::shared_ptr<DeadlineQueue> deadlines = deadlines_;
   Deadline limit(*deadlines, [&] {
     late = true;
-    if (stream) {
-      stream->reset();
-    } else {
-      close_with_reset(socket);
-    }
+    close_with_reset(socket);
   });
   limit.arm(deadline);
-  auto sent = co_await settle(socket, to, std::move(begun));
+  auto sent = co_await settle(socket, to, first, std::move(begun));
   if (!sent && sent.error().code == ErrorCode::kRefused) {
     boost::system::error_code ignored;
     socket.close(ignored);
     const tcp::endpoint to_v6(asio::ip::address_v6::loopback(), to.port());
-    auto sent_v6 = co_await settle(socket, to_v6, connect_now(socket, to_v6, first));
+    auto sent_v6 = co_await settle(socket, to_v6, first, connect_now(socket, to_v6, first));
     if (sent_v6) sent = sent_v6;
-  }
-  if (sent) {
-    PendingParts<ByteStream::kMaxWriteParts> left(first);
-    left.advance(*sent);
-    stream = std::make_unique<TcpStream>(std::move(socket), TcpStream::Readiness::kUnlikely);
-    // A peer that does not want to read all of it may have answered all the same:
-    // whoever reads next finds out.
-    if (!left.done()) static_cast<void>(co_await stream->write(left.get()));
   }
   if (late) {
     co_return fail(ErrorCode::kTimeout,
                    "port " + std::to_string(to.port()) + " did not take the connection in time");
   }
   if (!sent) co_return tl::unexpected(std::move(sent.error()));
-  co_return stream;
+  co_return opened(std::move(socket), *sent);
 }
 
 }  // namespace gondolin

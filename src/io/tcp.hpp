@@ -53,8 +53,8 @@ class TcpOpener final : public StreamOpener {
  public:
   explicit TcpOpener(asio::any_io_executor executor);
 
-  Awaitable<Result<std::unique_ptr<ByteStream>>> open(Port port, std::span<const Bytes> first,
-                                                      std::chrono::milliseconds deadline) override;
+  Awaitable<Result<Opened>> open(Port port, std::span<const Bytes> first,
+                                 std::chrono::milliseconds deadline) override;
 
  private:
   // Begins to connect to one address. How many bytes of `first` were taken; none if it
@@ -65,11 +65,13 @@ class TcpOpener final : public StreamOpener {
   // Waits until that is known.
   static Awaitable<Result<std::size_t>> settle(asio::ip::tcp::socket& socket,
                                                asio::ip::tcp::endpoint to,
+                                               std::span<const Bytes> first,
                                                Result<std::optional<std::size_t>> begun);
   // The rest of open(), where the first try of 127.0.0.1 did not settle everything.
-  Awaitable<Result<std::unique_ptr<ByteStream>>> open_slowly(
-      asio::ip::tcp::socket socket, asio::ip::tcp::endpoint to, std::span<const Bytes> first,
-      Result<std::optional<std::size_t>> begun, std::chrono::milliseconds deadline);
+  Awaitable<Result<Opened>> open_slowly(asio::ip::tcp::socket socket, asio::ip::tcp::endpoint to,
+                                        std::span<const Bytes> first,
+                                        Result<std::optional<std::size_t>> begun,
+                                        std::chrono::milliseconds deadline);
 
   asio::any_io_executor executor_;
   // Shared with the calls in progress, which a dying event loop ends after us.

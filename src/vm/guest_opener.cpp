@@ -26,18 +26,17 @@ Error connect_error(Port port, const Error& error) {
 
 }  // namespace
 
-Awaitable<Result<std::unique_ptr<ByteStream>>> GuestOpener::open(
-    Port port, std::span<const Bytes> first, std::chrono::milliseconds deadline) {
+Awaitable<Result<Opened>> GuestOpener::open(Port port, std::span<const Bytes> first,
+                                            std::chrono::milliseconds deadline) {
   auto opened = channel_.open(encode_target(port));
   if (!opened) co_return tl::unexpected(opened.error());
   std::unique_ptr<MuxStream> stream = std::move(*opened);
 
   StreamDeadline limit(channel_.deadlines(), *stream, deadline);
-  Status written = co_await stream->write(first);
-  // A refusal ends the stream and so shows in the write already when that waits.
-  Status answered = written ? co_await stream->opened() : written;
+  const std::size_t written = stream->write_now(first);
+  Status answered = co_await stream->opened();
   if (!answered) co_return tl::unexpected(connect_error(port, limit.explain(answered.error())));
-  co_return std::unique_ptr<ByteStream>(std::move(stream));
+  co_return Opened{.stream = std::move(stream), .written = written};
 }
 
 }  // namespace gondolin::vm

@@ -12,8 +12,8 @@ class GuestOpener final : public StreamOpener {
   explicit GuestOpener(MuxChannel& channel) : channel_(channel) {}
 
   // The first bytes travel with the open, one round trip earlier than the answer.
-  Awaitable<Result<std::unique_ptr<ByteStream>>> open(Port port, std::span<const Bytes> first,
-                                                      std::chrono::milliseconds deadline) override;
+  Awaitable<Result<Opened>> open(Port port, std::span<const Bytes> first,
+                                 std::chrono::milliseconds deadline) override;
 
  private:
   MuxChannel& channel_;

@@ -43,6 +43,10 @@ class MuxStream final : public ByteStream {
   void shutdown_write() override;
   void reset() noexcept override;
 
+  // Writes of `parts` what is taken without waiting, and returns how many bytes that was;
+  // write() goes on with the rest.
+  std::size_t write_now(std::span<const Bytes> parts);
+
   // Waits for the guest's answer to the open. When it refused, the error has the
   // guest's errno: kRefused for ECONNREFUSED, kNotFound for ENOENT, kTimeout for
   // ETIMEDOUT, kLimit for EMFILE, kIo otherwise. One call at a time.

@@ -119,6 +119,18 @@ Awaitable<Result<std::size_t>> MuxStream::read_some(MutableBytes buffer) {
   co_return ended();
 }
 
+std::size_t MuxStream::write_now(std::span<const Bytes> parts) {
+  std::size_t taken = 0;
+  for (Bytes part : parts) {
+    if (state_ == State::kOver || peer_reset_) break;
+    const std::size_t count = core_->mux().write(id_, part);
+    taken += count;
+    if (count < part.size()) break;
+  }
+  if (taken > 0) core_->schedule_flush();
+  return taken;
+}
+
 Awaitable<Status> MuxStream::write(std::span<const Bytes> parts) {
   for (Bytes part : parts) {
     while (!part.empty()) {

@@ -266,6 +266,36 @@ TEST_F(Session, BadRequestsAreAnsweredOnceAndNothingBehindThemIsRead) {
   EXPECT_FALSE(backend_.called(0));
 }
 
+TEST_F(Session, WhatABackendDoesNotTakeAtOnceComesBehind) {
+  start();
+  for (const std::size_t most : {0U, 1U, 20U, 200U, 250U}) {
+    stingy_opener_.most = most;
+    auto [client, backend, head] = open(
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    EXPECT_THAT(head, StartsWith("POST /a HTTP/1.1\r\nHost: localhost\r\n")) << most;
+    backend.expect("5\r\nhello\r\n");
+    client.send("1\r\n!\r\n0\r\n\r\nGET /b HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    backend.expect("1\r\n!\r\n0\r\n\r\n");
+    backend.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    client.expect("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    Peer second = backend_.accept();
+    EXPECT_EQ(second.read_head(), "GET /b HTTP/1.1\r\nHost: localhost\r\n" + std::string(kAdded));
+    second.send("HTTP/1.1 204 No Content\r\n\r\n");
+    client.expect("HTTP/1.1 204 No Content\r\n\r\n");
+  }
+}
+
+TEST_F(Session, A100IsAwaitedBehindAHeadThatWasNotTakenAtOnce) {
+  start();
+  stingy_opener_.most = 10;
+  auto [client, backend, head] = open(
+      "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  backend.send("HTTP/1.1 100 Continue\r\n\r\n");
+  client.expect("HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("hi");
+  backend.expect("hi");
+}
+
 TEST_F(Session, ExpectContinueIsPassedOnAndTheBackends100PassedBack) {
   start();
   auto [client, backend, head] = open(

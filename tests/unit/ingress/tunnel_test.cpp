@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "io/signal.hpp"
 #include "wire.hpp"
 
 namespace gondolin::ingress {
@@ -65,6 +66,53 @@ TEST_F(Tunnel, EarlyBytesOfEitherSideArrive) {
   client.read_head();
   client.expect("hello");
   backend.expect("early");
+}
+
+TEST_F(Tunnel, AHandshakeThatTheBackendDoesNotTakeAtOnceComesBehind) {
+  start();
+  stingy_opener_.most = 30;
+  auto [client, backend] = open();
+  client.send("a");
+  backend.expect("a");
+  backend.send("b");
+  client.expect("b");
+}
+
+// Takes nothing any more.
+class FullStream final : public ByteStream {
+ public:
+  FullStream(const asio::any_io_executor& executor, std::unique_ptr<ByteStream> stream)
+      : stream_(std::move(stream)), ended_(executor) {}
+
+  Awaitable<Result<std::size_t>> read_some(MutableBytes buffer) override {
+    return stream_->read_some(buffer);
+  }
+  Awaitable<Status> write(std::span<const Bytes> /*parts*/) override {
+    co_await ended_.wait();
+    co_return fail(ErrorCode::kCancelled, "it was reset");
+  }
+  void shutdown_write() override { stream_->shutdown_write(); }
+  void reset() noexcept override {
+    stream_->reset();
+    ended_.notify();
+  }
+
+ private:
+  std::unique_ptr<ByteStream> stream_;
+  Signal ended_;
+};
+
+TEST_F(Tunnel, ASwitchBeforeTheRequestWasTakenIs502) {
+  stingy_opener_.most = 30;
+  stingy_opener_.wrap = [&](std::unique_ptr<ByteStream> stream) {
+    return std::make_unique<FullStream>(loop_.get_executor(), std::move(stream));
+  };
+  start();
+  Peer client = connect();
+  client.send(handshake());
+  Peer backend = backend_.accept();
+  backend.send(kSwitch);
+  EXPECT_THAT(client.read_head(), StartsWith("HTTP/1.1 502 Bad Gateway\r\n"));
 }
 
 TEST_F(Tunnel, AHalfCloseOfTheClientPasses) {

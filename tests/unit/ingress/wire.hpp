@@ -6,13 +6,19 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <future>
+#include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -179,6 +185,31 @@ class Backend {
   std::uint16_t port_ = 0;
 };
 
+// Takes no more than `most` of the bytes that a connection is opened with.
+class StingyOpener final : public StreamOpener {
+ public:
+  explicit StingyOpener(StreamOpener& opener) : opener_(opener) {}
+
+  Awaitable<Result<Opened>> open(Port port, std::span<const Bytes> first,
+                                 std::chrono::milliseconds deadline) override {
+    std::vector<Bytes> taken;
+    std::size_t left = most;
+    for (Bytes part : first) {
+      taken.push_back(part.first(std::min(left, part.size())));
+      left -= taken.back().size();
+    }
+    auto opened = co_await opener_.open(port, taken, deadline);
+    if (opened && wrap) opened->stream = wrap(std::move(opened->stream));
+    co_return opened;
+  }
+
+  std::size_t most = std::numeric_limits<std::size_t>::max();
+  std::function<std::unique_ptr<ByteStream>(std::unique_ptr<ByteStream>)> wrap;
+
+ private:
+  StreamOpener& opener_;
+};
+
 // A gateway with one route, "/" to a backend, unless told otherwise.
 class GatewayTest : public ::testing::Test {
  protected:
@@ -189,7 +220,7 @@ class GatewayTest : public ::testing::Test {
     table_.update(routes_);
     gateway_ = std::make_unique<Gateway>(std::move(config),
                                          GatewayParts{.executor = loop_.get_executor(),
-                                                      .opener = opener_,
+                                                      .opener = stingy_opener_,
                                                       .routes = table_,
                                                       .log = log_,
                                                       .listening_ports = listening_ports_,
@@ -229,6 +260,7 @@ class GatewayTest : public ::testing::Test {
 
   asio::io_context loop_{1};
   TcpOpener opener_{loop_.get_executor()};
+  StingyOpener stingy_opener_{opener_};
   DebugLog log_;
   RouteTable table_{log_};
   Backend backend_;

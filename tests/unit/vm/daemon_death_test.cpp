@@ -268,9 +268,9 @@ Awaitable<Errors> connect(MuxChannel& channel, Port port) {
     co_return errors;
   }
   const std::array<Bytes, 1> last{as_bytes("last")};
-  keep(errors, co_await (*stream)->write(last));
-  (*stream)->shutdown_write();
-  co_await read_whole(**stream, "first last", errors);
+  keep(errors, co_await stream->stream->write(last));
+  stream->stream->shutdown_write();
+  co_await read_whole(*stream->stream, "first last", errors);
   co_return errors;
 }
 

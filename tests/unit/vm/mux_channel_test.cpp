@@ -173,19 +173,42 @@ TEST_F(MuxChannelTest, ARefusedConnectionHasTheGuestsErrnoAndNamesThePort) {
   });
 }
 
-TEST_F(MuxChannelTest, ARefusalEndsAFirstWriteThatWaits) {
+TEST_F(MuxChannelTest, ARefusalIsHeardWhenFirstBytesWait) {
   on_event_ = [](wire::Mux& mux, const wire::MuxEvent& event) {
-    bool full = event.kind == EventKind::kReadable && mux.read(event.stream).size() == kWindow;
-    if (full) mux.refuse(event.stream, ECONNREFUSED);
+    if (event.kind == EventKind::kReadable) mux.refuse(event.stream, ECONNREFUSED);
   };
   GuestOpener opener(*channel_);
-  std::string large(2 * kWindow, 'x');
+  const std::string large(2 * kWindow, 'x');
   loop_.run([&]() -> Awaitable<void> {
     std::array<Bytes, 1> parts{as_bytes(large)};
     auto stream = co_await opener.open(Port{80}, parts, 20s);
     EXPECT_FALSE(stream);
     EXPECT_EQ(stream.error().code, ErrorCode::kRefused);
   });
+}
+
+// A server that reads nothing for a while has taken the connection in time.
+TEST_F(MuxChannelTest, FirstBytesThatAreNotTakenAreLeftToTheCaller) {
+  GuestOpener opener(*channel_);
+  const std::string sent = std::string(2 * kWindow, 'x') + "end";
+  std::string received;
+  loop_.run([&]() -> Awaitable<void> {
+    std::array<Bytes, 1> first{as_bytes(sent)};
+    auto opened = co_await opener.open(Port{80}, first, 20s);
+    EXPECT_GT(opened.value().written, 0U);
+    EXPECT_LT(opened->written, kWindow);
+    on_event_ = [&](wire::Mux& mux, const wire::MuxEvent& event) {
+      if (event.kind != EventKind::kReadable) return;
+      while (!mux.read(event.stream).empty()) {
+        const Bytes bytes = mux.read(event.stream);
+        received += as_text(bytes);
+        mux.consume(event.stream, bytes.size());
+      }
+    };
+    std::array<Bytes, 1> rest{first[0].subspan(opened->written)};
+    EXPECT_TRUE(co_await opened->stream->write(rest));
+  });
+  loop_.run_until([&] { return received == sent; });
 }
 
 TEST_F(MuxChannelTest, AConnectionThatIsNotAnsweredTimesOutAndIsReset) {
