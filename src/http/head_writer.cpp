@@ -1,5 +1,5 @@
-// Every append is checked for bytes that end a line: the last line of defence
-// against header injection, at the price of one pass over short text.
+// Every line is checked for bytes that end it: the last line of defence against header
+// injection, at the price of one pass over short text.
 #include "http/head_writer.hpp"
 
 #include <array>
@@ -10,9 +10,9 @@
 
 namespace gondolin::http {
 
-void HeadWriter::append(std::string_view text) {
-  GONDOLIN_CHECK(find_control(text, 0) == text.size());
-  text_.append(text);
+void HeadWriter::end_line(std::size_t begin) {
+  GONDOLIN_CHECK(find_control(text_, begin) == text_.size());
+  text_.append("\r\n");
 }
 
 void HeadWriter::append_number(std::uint64_t number) {
@@ -23,28 +23,29 @@ void HeadWriter::append_number(std::uint64_t number) {
 
 void HeadWriter::begin_request(std::string_view method,
                                std::initializer_list<std::string_view> target) {
-  text_.clear();
-  append(method);
+  text_.assign(method);
   text_.push_back(' ');
   for (std::string_view piece : target)
-    append(piece);
-  text_.append(" HTTP/1.1\r\n");
+    text_.append(piece);
+  text_.append(" HTTP/1.1");
+  end_line(0);
 }
 
 void HeadWriter::begin_response(StatusCode status, std::string_view reason) {
   text_.assign("HTTP/1.1 ");
   append_number(to_number(status));
   text_.push_back(' ');
-  append(reason);
-  text_.append("\r\n");
+  text_.append(reason);
+  end_line(0);
 }
 
 void HeadWriter::field(std::string_view name, std::initializer_list<std::string_view> value) {
-  append(name);
+  const std::size_t begin = text_.size();
+  text_.append(name);
   text_.append(": ");
   for (std::string_view piece : value)
-    append(piece);
-  text_.append("\r\n");
+    text_.append(piece);
+  end_line(begin);
 }
 
 void HeadWriter::framing(const BodyFraming& body) {

@@ -5,6 +5,7 @@
 // would break the line.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -38,7 +39,8 @@ class HeadWriter {
   [[nodiscard]] std::string_view finish();
 
  private:
-  void append(std::string_view text);
+  // Ends the line that began at `begin`.
+  void end_line(std::size_t begin);
   void append_number(std::uint64_t number);
 
   std::string text_;
