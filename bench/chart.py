@@ -13,13 +13,13 @@ def panel(found, key, title, top):
     out = [f'<text x="10" y="{top + 14}" font-weight="bold">{escape(title)}</text>']
     y = top + 28
     for case in found["cases"]:
-        base = case["medians"][names[0]].get(key)
-        if not base:
+        if key not in case["ratios"]:
             continue
         middle = y + BAR * len(names) / 2 + 4
         out.append(f'<text x="{LEFT - 8}" y="{middle}" text-anchor="end">{escape(case["case"])}</text>')
         for i, name in enumerate(names):
-            ratio = case["medians"][name].get(key, 0) / base
+            ours_to_theirs = case["ratios"][key][name]
+            ratio = 1 / ours_to_theirs if ours_to_theirs else 0
             width = min(ratio, LONGEST) / LONGEST * WIDTH
             out.append(f'<rect x="{LEFT}" y="{y}" width="{width:.1f}" height="{BAR - 1}" fill="{COLOURS[i]}"/>')
             out.append(f'<text x="{LEFT + width + 4:.1f}" y="{y + BAR - 2}" font-size="9">{ratio:.2f}</text>')

@@ -4,8 +4,6 @@ Every round of a case runs all gateways, one after the other, so that whatever e
 machine does hits all of them alike.
 """
 
-from statistics import median
-
 import gateways
 from measure import Backend, load, measured_load
 from report import Report
@@ -47,9 +45,7 @@ def compare(report, case, unit, names, backend, routes, rounds, one_run):
     finally:
         for _, process in running.values():
             process.stop()
-    medians = {name: {key: median(run[key] for run in runs) for key in runs[0]}
-               for name, runs in results.items()}
-    report.case(case, unit, medians)
+    report.case(case, unit, results)
 
 
 def stream_figures(process, port, milliseconds):
@@ -81,7 +77,7 @@ def memory(report, names, backend, slow_bytes):
 
 def run(quick):
     names = list(gateways.ALL)
-    rounds, milliseconds, repeats = (2, 300, 1) if quick else (5, 1000, 5)
+    rounds, milliseconds, repeats = (3, 200, 1) if quick else (15, 400, 2)
     report = Report("gateway", names, quick)
     backend = Backend()
     try:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from statistics import median
 
 import chart
 from measure import BUILD, ROOT
@@ -11,6 +12,12 @@ KEYS = (("rate", "rate"), ("cpu_us", "CPU µs"), ("p50_us", "p50 µs"), ("p99_us
 
 def number(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"
+
+
+def paired_ratio(ours, theirs):
+    """The median of the rounds' ratios: a round sees the machine at one speed, the next at another."""
+    ratios = [our / their for our, their in zip(ours, theirs) if their]
+    return median(ratios) if ratios else 0
 
 
 class Report:
@@ -24,23 +31,31 @@ class Report:
         print(f"{'':36}{'':10}" + "".join(f"{n:>12}" for n in names)
               + "".join(f"{'/' + n:>10}" for n in names[1:]))
 
-    def line(self, case, what, values):
-        first = values[self.names[0]]
-        ratios = [f"{first / values[n]:.2f}" if values.get(n) else "-" for n in self.names[1:]]
+    def line(self, case, what, values, ratios):
+        shown = [f"{ratios[n]:.2f}" if ratios[n] else "-" for n in self.names[1:]]
         print(f"{case:36}{what:10}" + "".join(f"{number(values[n]):>12}" for n in self.names)
-              + "".join(f"{r:>10}" for r in ratios), flush=True)
+              + "".join(f"{r:>10}" for r in shown), flush=True)
 
-    def case(self, name, unit, medians):
-        self.cases.append({"case": name, "unit": unit, "medians": medians})
+    def case(self, name, unit, runs):
+        """`runs` maps names to the figures of their rounds; who is missing was not measured."""
+        case = {"case": name, "unit": unit, "medians": {}, "ratios": {}}
+        self.cases.append(case)
+        keys = runs[self.names[0]][0]
         for key, label in KEYS:
-            values = {n: medians[n].get(key, 0) for n in self.names}
-            if any(values.values()):
-                self.line(name if key == "rate" else "", unit if key == "rate" else label, values)
+            rounds = {n: [run[key] for run in runs.get(n, [])] for n in self.names if key in keys}
+            values = {n: median(found) if found else 0 for n, found in rounds.items()}
+            if not any(values.values()):
+                continue
+            ratios = {n: paired_ratio(rounds[self.names[0]], rounds[n]) for n in self.names}
+            case["medians"][key], case["ratios"][key] = values, ratios
+            self.line(name if key == "rate" else "", unit if key == "rate" else label, values, ratios)
 
     def memory(self, rows):
         self.rows = rows
-        for label in rows[self.names[0]]:
-            self.line(f"RSS, {label}", "MiB", {n: rows[n][label] for n in self.names})
+        ours = rows[self.names[0]]
+        for label in ours:
+            values = {n: rows[n][label] for n in self.names}
+            self.line(f"RSS, {label}", "MiB", values, {n: ours[label] / values[n] for n in self.names})
 
     def single(self, what, values):
         """Figures that nothing is compared with."""
