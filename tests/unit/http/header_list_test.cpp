@@ -123,14 +123,17 @@ TEST(Chars, JudgeFieldValuesOfOthers) {
 
 TEST(FindControl, AgreesWithTheTableAtEveryOffset) {
   for (unsigned byte = 0; byte < 256; ++byte) {
-    for (std::size_t at = 0; at < 20; ++at) {
-      std::string text(20, 'a');
-      for (std::size_t i = 0; i < at; ++i)
-        text[i] = "\t\xff\x80 ~"[i % 5];
-      text[at] = static_cast<char>(byte);
-      const bool control = !is_field_byte(text[at]);
-      EXPECT_EQ(find_control(text, 0), control ? at : text.size()) << byte << " at " << at;
-      EXPECT_EQ(find_control(text, at + 1), text.size());
+    for (std::size_t size = 1; size <= 20; ++size) {
+      for (std::size_t at = 0; at < size; ++at) {
+        std::string text(size, 'a');
+        for (std::size_t i = 0; i < at; ++i)
+          text[i] = "\t\xff\x80 ~"[i % 5];
+        text[at] = static_cast<char>(byte);
+        const bool control = !is_field_byte(text[at]);
+        EXPECT_EQ(find_control(text, 0), control ? at : size) << byte << " at " << at;
+        EXPECT_EQ(find_control(text, at), control ? at : size) << byte << " from " << at;
+        EXPECT_EQ(find_control(text, at + 1), size);
+      }
     }
   }
 }
