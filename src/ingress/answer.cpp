@@ -34,6 +34,11 @@ std::string page(std::string_view title, std::string_view body, Refresh refresh)
       body);
 }
 
+// A browser repeats anything as a GET. HEAD has the length of what GET gets.
+Refresh refresh_after(AnswerTo::Method method) {
+  return method == AnswerTo::Method::kOther ? Refresh::kNo : Refresh::kYes;
+}
+
 // What to do about an answer whose line does not say it. HTML.
 std::string_view advice_for(StatusCode status) {
   switch (status) {
@@ -204,7 +209,8 @@ std::string write_answer(const Answer& answer, const AnswerTo& to) {
   return text;
 }
 
-std::string no_route_page(std::string_view path, std::string_view routes, std::string_view error) {
+std::string no_route_page(std::string_view path, std::string_view routes, std::string_view error,
+                          AnswerTo::Method method) {
   std::string body =
       fmt::format("<p>No prefix in the listeners file matches <code>{}</code>.</p>\n",
                   escape_html(printable(path)));
@@ -221,19 +227,22 @@ std::string no_route_page(std::string_view path, std::string_view routes, std::s
   body +=
       "<p>To send everything to a server on port 8000, put this line into the file"
       " (inside a VM it is <code>/etc/gondolin/listeners</code>):</p>\n<pre>/ :8000</pre>\n";
-  return page("No route", body, Refresh::kYes);
+  return page("No route", body, refresh_after(method));
 }
 
 std::string unreachable_page(std::uint16_t port, std::string_view prefix,
-                             std::string_view listening) {
+                             std::string_view listening, AnswerTo::Method method) {
   std::string body =
       fmt::format("<p>The route <code>{}</code> leads to port {}, where no server answers.</p>\n",
                   escape_html(printable(prefix)), port);
   if (!listening.empty()) {
     body += fmt::format("<p>Ports with a listening server: {}.</p>\n", escape_html(listening));
   }
-  body += "<p>Start the server, or correct the route. This page tries again every second.</p>\n";
-  return page(fmt::format("Nothing answers on port {}", port), body, Refresh::kYes);
+  const Refresh refresh = refresh_after(method);
+  body += fmt::format(
+      "<p>Start the server, or correct the route. {}</p>\n",
+      refresh == Refresh::kYes ? "This page tries again every second." : "Then send it again.");
+  return page(fmt::format("Nothing answers on port {}", port), body, refresh);
 }
 
 }  // namespace gondolin::ingress

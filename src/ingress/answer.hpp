@@ -16,7 +16,7 @@ namespace gondolin::ingress {
 // What of the request decides how an answer is written.
 struct AnswerTo {
   enum class Audience : std::uint8_t { kProgram, kBrowser };
-  enum class Method : std::uint8_t { kHead, kOther };
+  enum class Method : std::uint8_t { kGet, kHead, kOther };
   Audience audience = Audience::kProgram;
   Method method = Method::kOther;
   http::Version version = http::Version::kHttp11;
@@ -48,14 +48,14 @@ inline constexpr std::string_view kOutOfMemoryAnswer =
 
 // The page for a 404: the routes in force (as describe_routes() has them) and how to
 // add one. `path` is the client's, `error` why the newest listeners file is not in
-// force, "" if it is.
+// force, "" if it is. It tries again by itself, but not what was more than a GET.
 [[nodiscard]] std::string no_route_page(std::string_view path, std::string_view routes,
-                                        std::string_view error);
+                                        std::string_view error, AnswerTo::Method method);
 
-// The page for a 502 while nothing answers on `port`: what `listening` says does,
-// and it tries again by itself.
+// The page for a 502 while nothing answers on `port`: what `listening` says does. It tries
+// again likewise.
 [[nodiscard]] std::string unreachable_page(std::uint16_t port, std::string_view prefix,
-                                           std::string_view listening);
+                                           std::string_view listening, AnswerTo::Method method);
 
 // `text` with &, <, >, " and ' as character references.
 [[nodiscard]] std::string escape_html(std::string_view text);

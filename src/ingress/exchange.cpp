@@ -255,7 +255,7 @@ Awaitable<After> Exchange::answer_unreachable(const Error& error) {
         listening += fmt::format("{}{}", listening.empty() ? "" : ", ", open);
       }
     }
-    reply.page = unreachable_page(port, route_->prefix, listening);
+    reply.page = unreachable_page(port, route_->prefix, listening, answer_to_.method);
   }
   co_return co_await answer(std::move(reply));
 }

@@ -24,6 +24,7 @@ Answer method_not_allowed() {
 }
 
 AnswerTo::Method answer_method(std::string_view method) {
+  if (method == "GET") return AnswerTo::Method::kGet;
   return method == "HEAD" ? AnswerTo::Method::kHead : AnswerTo::Method::kOther;
 }
 
@@ -225,11 +226,12 @@ std::optional<Answer> Session::check(const http::RequestHead& head) const {
   return std::nullopt;
 }
 
-Answer Session::no_route(std::string_view path, AnswerTo::Audience audience) const {
+Answer Session::no_route(std::string_view path, const AnswerTo& to) const {
   Answer answer{.status = StatusCode::kNotFound, .line = "no route"};
-  if (audience != AnswerTo::Audience::kBrowser) return answer;
+  if (to.audience != AnswerTo::Audience::kBrowser) return answer;
   const RouteTable& table = core_->parts.routes;
-  answer.page = no_route_page(path, describe_routes(*table.router()), table.error().value_or(""));
+  answer.page =
+      no_route_page(path, describe_routes(*table.router()), table.error().value_or(""), to.method);
   return answer;
 }
 
@@ -246,7 +248,7 @@ Awaitable<std::optional<After>> Session::begin_exchange() {
   std::shared_ptr<const Router> router = core_->parts.routes.router();
   std::string_view path = normalizer_.normalize(head.target.path);
   const Route* route = refusal ? nullptr : router->match(path);
-  if (!refusal && route == nullptr) refusal = no_route(path, to.audience);
+  if (!refusal && route == nullptr) refusal = no_route(path, to);
   if (refusal) {
     // A body that nobody wants, or what follows CONNECT, is not to be waded through.
     const bool bodiless = head.body.kind == http::BodyKind::kNone ||

@@ -52,7 +52,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // What the gateway answers to a request that is not to be forwarded.
   [[nodiscard]] std::optional<Answer> check(const http::RequestHead& head) const;
-  [[nodiscard]] Answer no_route(std::string_view path, AnswerTo::Audience audience) const;
+  [[nodiscard]] Answer no_route(std::string_view path, const AnswerTo& to) const;
 
   std::shared_ptr<Core> core_;
   std::uint64_t id_;

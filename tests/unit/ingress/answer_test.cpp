@@ -6,6 +6,7 @@
 namespace gondolin::ingress {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -68,11 +69,23 @@ TEST(Answer, HeadHasTheLengthButNoBody) {
 }
 
 TEST(Answer, PagesEscapeWhatIsNotOurs) {
-  std::string page = no_route_page("/<b>\x01&\"'", "/a<i> :1\n", "line 1: '<u>'");
+  constexpr auto kGet = AnswerTo::Method::kGet;
+  std::string page = no_route_page("/<b>\x01&\"'", "/a<i> :1\n", "line 1: '<u>'", kGet);
   for (std::string_view tag : {"<b>", "<i>", "<u>"})
     EXPECT_THAT(page, Not(HasSubstr(tag)));
   EXPECT_THAT(page, HasSubstr("/&lt;b&gt;\\x01&amp;&quot;&#39;"));
-  EXPECT_THAT(unreachable_page(80, "/<b>", ""), Not(HasSubstr("<b>")));
+  EXPECT_THAT(unreachable_page(80, "/<b>", "", kGet), Not(HasSubstr("<b>")));
+}
+
+TEST(Answer, PagesTryAgainByThemselvesWhatWasAGet) {
+  using enum AnswerTo::Method;
+  const auto refresh = HasSubstr("http-equiv=\"refresh\"");
+  EXPECT_THAT(no_route_page("/", "", "", kGet), refresh);
+  EXPECT_THAT(no_route_page("/", "", "", kOther), Not(refresh));
+  EXPECT_THAT(unreachable_page(80, "/", "", kGet), AllOf(refresh, HasSubstr("every second")));
+  EXPECT_THAT(unreachable_page(80, "/", "", kOther),
+              AllOf(Not(refresh), HasSubstr("Then send it again."), Not(HasSubstr("second"))));
+  EXPECT_EQ(unreachable_page(80, "/", "", kHead), unreachable_page(80, "/", "", kGet));
 }
 
 TEST(Answer, EveryStatusHasALine) {
