@@ -25,7 +25,7 @@ std::uint32_t value_of(StreamId id) {
 
 ControlServer::ControlServer(Epoll epoll, UniqueFd port, ChildDefaults defaults)
     : epoll_(std::move(epoll)),
-      defaults_(std::move(defaults)),
+      defaults_(defaults),
       port_(
           std::move(port), wire::kDataWindow,
           [this](const MuxEvent& event) { on_stream_event(event); }, [this] { drop_all(); }),
@@ -91,6 +91,7 @@ void ControlServer::drop_all() {
   answers_.clear();
   files_.drop_all();
   std::vector<std::uint32_t> handles;
+  handles.reserve(processes_.size());
   for (auto& [handle, running] : processes_)
     handles.push_back(handle);
   for (auto handle : handles) {

@@ -217,6 +217,7 @@ Result<TheirEnds> open_pipes(Attached attached, ProgramEnds& ours) {
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
   std::vector<char*> list;
+  list.reserve(strings.size() + 1);
   for (const auto& text : strings)
     list.push_back(const_cast<char*>(text.c_str()));
   list.push_back(nullptr);

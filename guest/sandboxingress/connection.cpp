@@ -168,14 +168,12 @@ void Connection::socket_to_stream() {
     if (count > 0) {
       // Less than asked for is all there was, unless the end is right behind it.
       if (static_cast<std::size_t>(count) < space.size() && !hung_up_) readable_ = false;
-    } else if (count == 0 && reset_) {
-      read_broken_ = true;
-    } else if (count == 0) {
+    } else if (count == 0 && !reset_) {
       read_ended_ = true;
       mux_.finish(stream_);
-    } else if (errno == EAGAIN) {
+    } else if (count < 0 && errno == EAGAIN) {
       readable_ = false;
-    } else if (errno != EINTR) {
+    } else if (count == 0 || errno != EINTR) {
       read_broken_ = true;
     }
   }

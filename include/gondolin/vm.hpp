@@ -103,14 +103,14 @@ class GONDOLIN_API Vm {
   // Starts a program. kNotFound when there is no such program or directory.
   [[nodiscard]] Process exec(const ExecOptions& options);
   // The same.
-  void async_exec(ExecOptions options, Completion<Process> done);
+  void async_exec(const ExecOptions& options, Completion<Process> done);
 
   // Runs a program to its end and returns what it wrote. A program that ends with another
   // status than 0, or times out, is a result and no error. kNotFound when there is no such
   // program or directory, kCancelled when options.cancel says so or the VM is closed.
   RunResult run(const ExecOptions& program, const RunOptions& options = {});
   // The same.
-  void async_run(ExecOptions program, RunOptions options, Completion<RunResult> done);
+  void async_run(const ExecOptions& program, RunOptions options, Completion<RunResult> done);
 
   // The TCP ports that listen in the guest, sorted by port. kTimeout when the guest does
   // not answer within 2 s.

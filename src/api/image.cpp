@@ -18,7 +18,6 @@ namespace gondolin {
 
 namespace {
 
-using api::throw_error;
 using api::value_or_throw;
 
 image::Watcher watcher_of(const ImageProgressSink& progress, const ImageCancellation& cancelled) {

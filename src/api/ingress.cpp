@@ -206,6 +206,7 @@ std::vector<ingress::Route> to_routes(const std::vector<IngressRoute>& routes) {
 
 std::vector<IngressRoute> from_routes(const std::vector<ingress::Route>& routes) {
   std::vector<IngressRoute> converted;
+  converted.reserve(routes.size());
   for (const ingress::Route& route : routes) {
     converted.push_back({.prefix = route.prefix,
                          .port = static_cast<std::uint16_t>(route.port),

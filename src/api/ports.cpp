@@ -66,6 +66,7 @@ std::string describe(const PortWait& wanted, const std::vector<ListeningPort>& p
 
 std::vector<ListeningPort> to_listening_ports(const std::vector<wire::ListeningPort>& ports) {
   std::vector<ListeningPort> converted;
+  converted.reserve(ports.size());
   for (const wire::ListeningPort& port : ports) {
     converted.push_back({.port = port.port,
                          .scope = scope_of(port.address),

@@ -215,7 +215,7 @@ Process Vm::exec(const ExecOptions& options) {
   return impl_->state->loop().run(impl_->exec(options)());
 }
 
-void Vm::async_exec(ExecOptions options, Completion<Process> done) {
+void Vm::async_exec(const ExecOptions& options, Completion<Process> done) {
   api::run_async(impl_->state->loop(), impl_->exec(options), std::move(done));
 }
 
@@ -223,7 +223,7 @@ RunResult Vm::run(const ExecOptions& program, const RunOptions& options) {
   return impl_->state->loop().run(impl_->run(program, options)());
 }
 
-void Vm::async_run(ExecOptions program, RunOptions options, Completion<RunResult> done) {
+void Vm::async_run(const ExecOptions& program, RunOptions options, Completion<RunResult> done) {
   api::run_async(impl_->state->loop(), impl_->run(program, std::move(options)), std::move(done));
 }
 

@@ -25,8 +25,8 @@ std::string looks_of(const fs::path& directory) {
 
 }  // namespace
 
-GuestNote::GuestNote(fs::path store, fs::path guest_directory)
-    : file_(std::move(store) / "guest"),
+GuestNote::GuestNote(const fs::path& store, fs::path guest_directory)
+    : file_(store / "guest"),
       guest_directory_(std::move(guest_directory)),
       looks_(looks_of(guest_directory_)) {}
 

@@ -16,7 +16,7 @@ using GuestDigests = std::map<std::string, std::string>;  // program name to SHA
 
 class GuestNote {
  public:
-  GuestNote(std::filesystem::path store, std::filesystem::path guest_directory);
+  GuestNote(const std::filesystem::path& store, std::filesystem::path guest_directory);
 
   // Whether the files look as they did when they had these digests.
   [[nodiscard]] bool confirms(const GuestDigests& digests) const;

@@ -79,6 +79,7 @@ class LineReader {
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
   std::vector<char*> result;
+  result.reserve(strings.size() + 1);
   for (const std::string& each : strings)
     result.push_back(const_cast<char*>(each.c_str()));
   result.push_back(nullptr);
@@ -183,7 +184,7 @@ Result<std::string> find_program(std::string_view name) {
   for (std::size_t begin = 0, end = 0; (end = directories.find(':', begin)) != std::string::npos;
        begin = end + 1) {
     if (end == begin) continue;
-    const std::string candidate = directories.substr(begin, end - begin) + "/" + std::string(name);
+    std::string candidate = directories.substr(begin, end - begin) + "/" + std::string(name);
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return fail(ErrorCode::kUnavailable, "the program " + std::string(name) + " is missing");

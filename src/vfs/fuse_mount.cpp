@@ -378,7 +378,7 @@ void on_readdir(fuse_req_t request, fuse_ino_t node, std::size_t asked, off_t of
     mount.provider().readdir(NodeId{node}, HandleId{file->fh}, static_cast<std::uint64_t>(offset),
                              size / smallest_entry,
                              mount.owe<std::vector<DirectoryEntry>>(
-                                 request, [size](FuseMount&, fuse_req_t owed, auto outcome) {
+                                 request, [size](FuseMount&, fuse_req_t owed, const auto& outcome) {
                                    reply_entries(owed, size, outcome);
                                  }));
   });

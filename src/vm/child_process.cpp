@@ -247,6 +247,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(
   if (!null_device.valid()) return fail_errno("open /dev/null", errno);
 
   std::vector<char*> arguments;
+  arguments.reserve(options.arguments.size() + 1);
   for (std::string& argument : options.arguments)
     arguments.push_back(argument.data());
   arguments.push_back(nullptr);

@@ -260,7 +260,7 @@ Awaitable<Result<nlohmann::json>> Qmp::execute(std::string command, nlohmann::js
                                    deadline);
 }
 
-void Qmp::post(std::string command, nlohmann::json arguments) {
+void Qmp::post(const std::string& command, nlohmann::json arguments) {
   core_->post(command, std::move(arguments));
 }
 

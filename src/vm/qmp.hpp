@@ -48,7 +48,7 @@ class Qmp {
                                                           std::chrono::milliseconds deadline);
 
   // Sends a command whose answer nobody waits for: what follows it fails if it does.
-  void post(std::string command, nlohmann::json arguments);
+  void post(const std::string& command, nlohmann::json arguments);
 
   // Ends the connection; commands in progress return kReset.
   void close();

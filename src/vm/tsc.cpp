@@ -4,6 +4,7 @@
 #include <x86intrin.h>
 
 #include <chrono>
+#include <cmath>
 #include <thread>
 
 namespace gondolin::vm {
@@ -73,7 +74,7 @@ std::optional<std::uint32_t> measured() {
   std::chrono::duration<double, std::milli> elapsed = end.time - begin.time;
   double khz = static_cast<double>(end.ticks - begin.ticks) / elapsed.count();
   if (khz < 100e3 || khz > 10e6) return std::nullopt;  // no machine of ours: 0.1 to 10 GHz
-  return static_cast<std::uint32_t>(khz + 0.5);
+  return static_cast<std::uint32_t>(std::lround(khz));
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ std::optional<Frame> Link::peek() const {
   if (!up_) return std::nullopt;
   auto frame = reader_.peek();
   if (!frame || !*frame || !may_send(other(role_), (*frame)->header.type)) return std::nullopt;
-  return **frame;
+  return *frame;
 }
 
 Result<std::optional<LinkEvent>> Link::accept(const Frame& frame) {

@@ -412,12 +412,11 @@ void Mux::close(StreamId id, ResetReason reason) {
   GONDOLIN_CHECK(reserved_for_ != value_of(id));
   forget_input(id, ended);
   ended.closed = true;
-  if (ended.reset) {
-    forget(streams_.find(value_of(id)));
-  } else if (!ended.finished || !ended.peer_finished) {
+  const bool in_order = ended.finished && ended.peer_finished;
+  if (!ended.reset && !in_order) {
     ended.code = static_cast<std::uint32_t>(reason);
     request(value_of(id), ended, kPendingReset);
-  } else if (ended.pending == 0) {
+  } else if (ended.reset || ended.pending == 0) {
     forget(streams_.find(value_of(id)));
   }
 }
