@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "io/pending_parts.hpp"
 #include "vm/mux_core.hpp"
 
 namespace gondolin::vm {
@@ -132,14 +133,11 @@ std::size_t MuxStream::write_now(std::span<const Bytes> parts) {
 }
 
 Awaitable<Status> MuxStream::write(std::span<const Bytes> parts) {
-  for (Bytes part : parts) {
-    while (!part.empty()) {
-      if (state_ == State::kOver || peer_reset_) co_return ended();
-      std::size_t count = core_->mux().write(id_, part);
-      if (count > 0) core_->schedule_flush();
-      part = part.subspan(count);
-      if (!part.empty()) co_await writable_.wait();
-    }
+  PendingParts<kMaxWriteParts> left(parts);
+  while (!left.done()) {
+    if (state_ == State::kOver || peer_reset_) co_return ended();
+    left.advance(write_now(left.get()));
+    if (!left.done()) co_await writable_.wait();
   }
   co_return Status{};
 }

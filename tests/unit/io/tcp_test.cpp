@@ -51,8 +51,8 @@ TEST_F(Tcp, SendsTheFirstBytesWithTheConnection) {
   tcp::acceptor acceptor = listen(kAnyPort);
   run([&]() -> Awaitable<void> {
     std::array first{as_bytes("GET "), as_bytes(""), as_bytes("/")};
-    auto stream = co_await opener_.open(port_of(acceptor), first, 1s);
-    EXPECT_EQ(stream.value().written, 5U);
+    auto opened = co_await opener_.open(port_of(acceptor), first, 1s);
+    EXPECT_EQ(opened.value().written, 5U);
     tcp::socket peer = acceptor.accept();
     std::string got(5, ' ');
     asio::read(peer, asio::buffer(got));
@@ -63,55 +63,55 @@ TEST_F(Tcp, SendsTheFirstBytesWithTheConnection) {
 TEST_F(Tcp, TriesIpv6AtOnceWhenIpv4Refuses) {
   tcp::acceptor acceptor = listen({asio::ip::address_v6::loopback(), 0});
   run([&]() -> Awaitable<void> {
-    auto stream = co_await opener_.open(port_of(acceptor), {}, 1s);
-    EXPECT_TRUE(stream) << stream.error().message;
+    auto opened = co_await opener_.open(port_of(acceptor), {}, 1s);
+    EXPECT_TRUE(opened) << opened.error().message;
   });
 }
 
 TEST_F(Tcp, SaysWhenNothingListens) {
   Port port = port_of(listen(kAnyPort));
   run([&]() -> Awaitable<void> {
-    auto stream = co_await opener_.open(port, {}, 1s);
-    EXPECT_FALSE(stream);
-    EXPECT_EQ(stream.error().code, ErrorCode::kRefused);
-    EXPECT_EQ(stream.error().os_error, ECONNREFUSED);
+    auto opened = co_await opener_.open(port, {}, 1s);
+    EXPECT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, ErrorCode::kRefused);
+    EXPECT_EQ(opened.error().os_error, ECONNREFUSED);
   });
 }
 
 TEST_F(Tcp, ReadsToTheEndAndThenNothing) {
   tcp::acceptor acceptor = listen(kAnyPort);
   run([&]() -> Awaitable<void> {
-    auto stream = co_await opener_.open(port_of(acceptor), {}, 1s);
+    auto opened = co_await opener_.open(port_of(acceptor), {}, 1s);
     tcp::socket peer = acceptor.accept();
     peer.send(asio::buffer("abc", 3));
     peer.close();
-    auto n = co_await stream->stream->read_some(buffer_);
+    auto n = co_await opened->stream->read_some(buffer_);
     EXPECT_EQ(text(std::span(buffer_).first(n.value())), "abc");
-    EXPECT_EQ((co_await stream->stream->read_some(buffer_)).value(), 0U);
-    EXPECT_EQ((co_await stream->stream->read_some(buffer_)).value(), 0U);
+    EXPECT_EQ((co_await opened->stream->read_some(buffer_)).value(), 0U);
+    EXPECT_EQ((co_await opened->stream->read_some(buffer_)).value(), 0U);
   });
 }
 
 TEST_F(Tcp, ResetIsSeenAsAResetByThePeer) {
   tcp::acceptor acceptor = listen(kAnyPort);
   run([&]() -> Awaitable<void> {
-    auto stream = co_await opener_.open(port_of(acceptor), {}, 1s);
+    auto opened = co_await opener_.open(port_of(acceptor), {}, 1s);
     tcp::socket peer = acceptor.accept();
-    stream->stream->reset();
-    stream->stream->reset();
+    opened->stream->reset();
+    opened->stream->reset();
     boost::system::error_code error;
     peer.read_some(asio::buffer(buffer_.data(), 1), error);
     EXPECT_EQ(error, asio::error::connection_reset);
-    EXPECT_EQ((co_await stream->stream->read_some(buffer_)).error().code, ErrorCode::kCancelled);
+    EXPECT_EQ((co_await opened->stream->read_some(buffer_)).error().code, ErrorCode::kCancelled);
   });
 }
 
 TEST_F(Tcp, ResetEndsAReadThatWaits) {
   tcp::acceptor acceptor = listen(kAnyPort);
   run([&]() -> Awaitable<void> {
-    auto stream = co_await opener_.open(port_of(acceptor), {}, 1s);
-    asio::post(loop_, [&] { stream->stream->reset(); });
-    auto n = co_await stream->stream->read_some(buffer_);
+    auto opened = co_await opener_.open(port_of(acceptor), {}, 1s);
+    asio::post(loop_, [&] { opened->stream->reset(); });
+    auto n = co_await opened->stream->read_some(buffer_);
     EXPECT_FALSE(n);
     EXPECT_EQ(n.error().code, ErrorCode::kCancelled);
   });
@@ -120,10 +120,10 @@ TEST_F(Tcp, ResetEndsAReadThatWaits) {
 TEST_F(Tcp, APeersResetIsNoEnd) {
   tcp::acceptor acceptor = listen(kAnyPort);
   run([&]() -> Awaitable<void> {
-    auto stream = co_await opener_.open(port_of(acceptor), {}, 1s);
+    auto opened = co_await opener_.open(port_of(acceptor), {}, 1s);
     tcp::socket peer = acceptor.accept();
     close_with_reset(peer);
-    auto n = co_await stream->stream->read_some(buffer_);
+    auto n = co_await opened->stream->read_some(buffer_);
     EXPECT_FALSE(n);
     EXPECT_EQ(n.error().code, ErrorCode::kReset);
   });
@@ -132,14 +132,14 @@ TEST_F(Tcp, APeersResetIsNoEnd) {
 TEST_F(Tcp, HalfCloseLetsThePeerAnswer) {
   tcp::acceptor acceptor = listen(kAnyPort);
   run([&]() -> Awaitable<void> {
-    auto stream = co_await opener_.open(port_of(acceptor), {}, 1s);
+    auto opened = co_await opener_.open(port_of(acceptor), {}, 1s);
     tcp::socket peer = acceptor.accept();
-    stream->stream->shutdown_write();
+    opened->stream->shutdown_write();
     boost::system::error_code error;
     peer.read_some(asio::buffer(buffer_.data(), 1), error);
     EXPECT_EQ(error, asio::error::eof);
     peer.send(asio::buffer("x", 1));
-    EXPECT_EQ((co_await stream->stream->read_some(buffer_)).value(), 1U);
+    EXPECT_EQ((co_await opened->stream->read_some(buffer_)).value(), 1U);
   });
 }
 
@@ -148,7 +148,7 @@ TEST_F(Tcp, ALargeWriteWaitsForASlowPeer) {
   const std::string block(8 << 20, 'x');
   std::size_t received = 0;
   run([&]() -> Awaitable<void> {
-    auto stream = co_await opener_.open(port_of(acceptor), {}, 1s);
+    auto opened = co_await opener_.open(port_of(acceptor), {}, 1s);
     tcp::socket peer = acceptor.accept();
     asio::co_spawn(
         loop_,
@@ -160,7 +160,7 @@ TEST_F(Tcp, ALargeWriteWaitsForASlowPeer) {
         },
         asio::detached);
     std::array parts{as_bytes(block)};
-    EXPECT_TRUE(co_await stream->stream->write(parts));
+    EXPECT_TRUE(co_await opened->stream->write(parts));
     while (received < block.size())
       co_await asio::post(loop_, asio::use_awaitable);
   });
@@ -172,10 +172,10 @@ TEST_F(Tcp, FirstBytesThatAreNotTakenAreLeftToTheCaller) {
   const std::string block(64 << 20, 'x');
   run([&]() -> Awaitable<void> {
     std::array first{as_bytes("head"), as_bytes(block)};
-    auto stream = co_await opener_.open(port_of(acceptor), first, 50ms);
-    EXPECT_TRUE(stream);
-    EXPECT_GT(stream->written, 4U);
-    EXPECT_LT(stream->written, block.size());
+    auto opened = co_await opener_.open(port_of(acceptor), first, 50ms);
+    EXPECT_TRUE(opened);
+    EXPECT_GT(opened->written, 4U);
+    EXPECT_LT(opened->written, block.size());
   });
 }
 

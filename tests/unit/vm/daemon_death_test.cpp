@@ -262,15 +262,15 @@ Awaitable<Errors> connect(MuxChannel& channel, Port port) {
   GuestOpener opener(channel);
   Errors errors;
   const std::array<Bytes, 1> first{as_bytes("first ")};
-  auto stream = co_await opener.open(port, first, 20s);
-  if (!stream) {
-    errors.push_back(stream.error());
+  auto opened = co_await opener.open(port, first, 20s);
+  if (!opened) {
+    errors.push_back(opened.error());
     co_return errors;
   }
   const std::array<Bytes, 1> last{as_bytes("last")};
-  keep(errors, co_await stream->stream->write(last));
-  stream->stream->shutdown_write();
-  co_await read_whole(*stream->stream, "first last", errors);
+  keep(errors, co_await opened->stream->write(last));
+  opened->stream->shutdown_write();
+  co_await read_whole(*opened->stream, "first last", errors);
   co_return errors;
 }
 
