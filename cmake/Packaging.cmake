@@ -13,7 +13,7 @@ set(public_headers "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>"
   "$<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 
 # The libraries that the rooms stand on.
-set(foundations fmt::fmt OpenSSL::Crypto PkgConfig::FUSE3 PkgConfig::LZ4 Threads::Threads)
+set(foundations fmt::fmt PkgConfig::NETTLE PkgConfig::FUSE3 PkgConfig::LZ4 Threads::Threads)
 
 add_library(gondolin_shared SHARED ${objects})
 target_link_libraries(gondolin_shared PRIVATE ${foundations} gondolin_flags)

@@ -5,12 +5,10 @@
 
 #include <array>
 #include <cerrno>
-#include <memory>
 #include <vector>
 
-#include <openssl/evp.h>
+#include <nettle/sha2.h>
 
-#include "base/check.hpp"
 #include "base/unique_fd.hpp"
 
 namespace gondolin::image {
@@ -20,21 +18,18 @@ constexpr std::size_t kReadSize = 1 << 20;
 
 class Hasher {
  public:
-  Hasher() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    GONDOLIN_CHECK(context_ != nullptr);
-    GONDOLIN_CHECK(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
-  }
+  Hasher() { sha256_init(&context_); }
 
   void add(Bytes bytes) {
-    GONDOLIN_CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
+    sha256_update(&context_, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
   }
 
   [[nodiscard]] std::string hex() {
-    std::array<unsigned char, 32> digest{};
-    GONDOLIN_CHECK(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) == 1);
+    std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
+    sha256_digest(&context_, digest.size(), digest.data());
     static constexpr char kDigits[] = "0123456789abcdef";
     std::string text;
-    for (const unsigned char byte : digest) {
+    for (const std::uint8_t byte : digest) {
       text += kDigits[byte >> 4];
       text += kDigits[byte & 15];
     }
@@ -42,7 +37,7 @@ class Hasher {
   }
 
  private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+  sha256_ctx context_{};
 };
 
 }  // namespace

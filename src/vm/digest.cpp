@@ -1,22 +1,22 @@
 #include "vm/digest.hpp"
 
 #include <array>
+#include <cstdint>
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
-
-#include "base/check.hpp"
+#include <nettle/sha2.h>
 
 namespace gondolin::vm {
 
 std::string sha256(std::string_view content) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned length = 0;
-  GONDOLIN_CHECK(EVP_Digest(content.data(), content.size(), digest.data(), &length, EVP_sha256(),
-                            nullptr) == 1);
+  sha256_ctx context{};
+  sha256_init(&context);
+  sha256_update(&context, content.size(), reinterpret_cast<const std::uint8_t*>(content.data()));
+  std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
+  sha256_digest(&context, digest.size(), digest.data());
   std::string hex;
-  for (unsigned i = 0; i < length; ++i)
-    hex += fmt::format("{:02x}", digest[i]);
+  for (std::uint8_t byte : digest)
+    hex += fmt::format("{:02x}", byte);
   return hex;
 }
 
