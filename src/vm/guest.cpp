@@ -33,11 +33,13 @@ constexpr const char* kWarmUp =
 constexpr const char* kPause = "sleep 0.5";
 
 // An emulated copy begins without translations, which its first program waits for, and while
-// the daemons say hello its second processor has nothing to do. There a program is started
-// until the copy has an id of its own, so that much of what a start runs is translated by then.
+// the daemons say hello its second processor has nothing to do. There programs are started
+// one after another until the copy has an id of its own, so that much of what a start runs is
+// translated by then. Twice at once, for each is somewhere else when the template is taken.
 constexpr const char* kRehearsal =
-    "(read id </etc/machine-id; "
-    "while read now </etc/machine-id && [ $now = $id ]; do sleep 0.01 || break; done) & ";
+    "rehearse() { read id </etc/machine-id; "
+    "while read now </etc/machine-id && [ $now = $id ]; do /bin/true || break; done; }; "
+    "rehearse & rehearse & ";
 
 std::string warm_up_script(const MachineOptions& machine) {
   const bool rehearse = machine.accelerator == Accelerator::kTcg && machine.cpus > 1;
