@@ -34,6 +34,21 @@ def boot_command(words, files):
             *(word for pair in value.items() for word in pair)]
 
 
+def migrate(qmp, command, uri):
+    """The state without the memory, there or from there."""
+    capabilities = [{"capability": name, "state": True} for name in ("x-ignore-shared", "events")]
+    with qmp.makefile("rw") as lines:
+        for name, values in (("qmp_capabilities", {}),
+                             ("migrate-set-capabilities", {"capabilities": capabilities}),
+                             (command, {"uri": uri})):
+            print(json.dumps({"execute": name, "arguments": values}), file=lines, flush=True)
+        for line in lines:
+            event = json.loads(line)
+            if event.get("event") == "MIGRATION" and event["data"]["status"] == "completed":
+                return
+    raise SystemExit(f"{command} came to nothing: QEMU ended")
+
+
 class Template:
     """What a VM that was started from a template was started with."""
 
@@ -74,7 +89,7 @@ class Template:
         with subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                               close_fds=False, preexec_fn=place) as qemu:
             try:
-                self.go_on(ours[3])
+                migrate(ours[3], "migrate-incoming", "fd:13")
                 running = time.monotonic()
                 ours[5].recv(1)
                 spoke = time.monotonic()
@@ -85,16 +100,3 @@ class Template:
                 for descriptor in held.values():
                     os.close(descriptor)
         return (running - begun) * 1000, (spoke - begun) * 1000
-
-    @staticmethod
-    def go_on(qmp):
-        capabilities = [{"capability": name, "state": True} for name in ("x-ignore-shared", "events")]
-        with qmp.makefile("rw") as lines:
-            for command, values in (("qmp_capabilities", {}),
-                                    ("migrate-set-capabilities", {"capabilities": capabilities}),
-                                    ("migrate-incoming", {"uri": "fd:13"})):
-                print(json.dumps({"execute": command, "arguments": values}), file=lines, flush=True)
-            for line in lines:
-                if json.loads(line).get("event") == "RESUME":
-                    return
-        raise SystemExit("QEMU did not go on from the template")

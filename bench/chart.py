@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import escape
 
-COLOURS = ["#2f6fb3", "#8a8f98", "#b9bec6", "#d98f4e", "#7aa874"]
+COLOURS = ["#2f6fb3", "#8a8f98", "#b9bec6", "#d98f4e", "#7aa874", "#a678b4"]
 BAR, GAP, LEFT, WIDTH = 11, 10, 250, 430
 MUCH, LITTLE = "longer is better", "shorter is better"
 LONGEST = 5.0  # of ours; longer bars are cut, their figure stands beside them

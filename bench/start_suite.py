@@ -3,7 +3,8 @@ our kernel and with Debian's.
 
 The floor is QEMU alone: from a template, the same command restores the same template until
 a process in the guest has said its first byte; booted, the same machine and kernel run up to
-the moment they would start an init.
+the moment they would start an init. The least guest does what `exec -- true` does, with
+nothing of ours: QEMU restores it until it has run a program (least_guest.py).
 """
 
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import bare_qemu
 import chart
+import least_guest
 from measure import BUILD, Process
 from report import Report
 
@@ -24,7 +26,8 @@ FLAGS = {"": [], " boot": ["--no-template"]}
 WAYS = {kernel + way: ["--image", f"bench-{kernel}", *flags]
         for way, flags in FLAGS.items() for kernel in KERNELS}
 FLOOR = "bare QEMU"
-NAMES = [*WAYS, FLOOR]
+LEAST = "least guest"
+NAMES = [*WAYS, FLOOR, LEAST]
 SERVE = ("echo '/ :8000' > /etc/gondolin/listeners; cd /srv; "
          "exec python -m http.server 8000 --bind 127.0.0.1")
 
@@ -155,20 +158,22 @@ def timed(action):
 
 
 def run(quick):
-    with tempfile.TemporaryDirectory(dir=BUILD / "bench") as store:
+    temporary = lambda: tempfile.TemporaryDirectory(dir=BUILD / "bench")
+    with temporary() as store, temporary() as folder:
         os.environ["GONDOLIN_TEMPLATE_STORE"] = store
         for kernel in KERNELS:
             succeed([GONDOLIN, "image", "build", "--kernel", kernel, "--tag", f"bench-{kernel}"])
             exec_true(kernel)  # makes its template
-        measure_all(store, quick)
+        measure_all(store, folder, quick)
 
 
-def measure_all(store, quick):
+def measure_all(store, folder, quick):
     rounds = 3 if quick else 10
     report = Report("start", NAMES, quick, chart.LITTLE)
     template, boot = floors(store)
+    least = least_guest.LeastGuest(template, folder)
     compare(report, "exec -- true", "ms",
-            {**all_ways(timed(exec_true)), FLOOR: lambda: template.restore()[1]}, rounds)
+            {**all_ways(timed(exec_true)), FLOOR: lambda: template.restore()[1], LEAST: least.restore}, rounds)
     compare(report, "QEMU's start until the guest runs", "ms",
             {**all_ways(lambda way: moments(way)[0], KERNELS), FLOOR: lambda: template.restore()[0]}, rounds)
     compare(report, "QEMU's start until it is ready", "ms",
