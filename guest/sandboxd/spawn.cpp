@@ -21,6 +21,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/exec_array.hpp"
 #include "guest/sandboxd/environment.hpp"
 #include "guest/sandboxd/pipe.hpp"
 
@@ -215,15 +216,6 @@ Result<TheirEnds> open_pipes(Attached attached, ProgramEnds& ours) {
   return theirs;
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> list;
-  list.reserve(strings.size() + 1);
-  for (const auto& text : strings)
-    list.push_back(const_cast<char*>(text.c_str()));
-  list.push_back(nullptr);
-  return list;
-}
-
 // Runs the plan; the pid of the program, or how it failed.
 Result<pid_t> run(Plan& plan, const std::string& command) {
   static_assert(kChildStack % 16 == 0);
@@ -256,10 +248,10 @@ Result<Program> start_program(const wire::Spawn& spawn, Attached attached,
   plan.directory = !spawn.cwd.empty() ? spawn.cwd : home.empty() ? "/" : home;
   plan.directory_may_lack = spawn.cwd.empty();
   plan.candidates = candidates_for(spawn.argv.front(), variable(environment, "PATH"));
-  plan.argv = pointers(spawn.argv);
+  plan.argv = exec_array(spawn.argv);
   plan.shell_argv = plan.argv;
   plan.shell_argv.insert(plan.shell_argv.begin(), const_cast<char*>("sh"));
-  plan.environment = pointers(environment);
+  plan.environment = exec_array(environment);
   plan.defaults = &defaults;
 
   auto pid = run(plan, spawn.argv.front());

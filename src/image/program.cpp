@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "base/exec_array.hpp"
 #include "base/unique_fd.hpp"
 
 namespace gondolin::image {
@@ -77,15 +78,6 @@ class LineReader {
   std::string line_;
 };
 
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  result.reserve(strings.size() + 1);
-  for (const std::string& each : strings)
-    result.push_back(const_cast<char*>(each.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
-
 struct ChildStart {
   const char* path;
   char* const* arguments;
@@ -132,8 +124,8 @@ Result<int> run_program(const Program& program, const ProgramOutput& output,
   auto stage = make_pipe();
   if (!stage) return tl::unexpected(stage.error());
 
-  const auto arguments = pointers(program.arguments);
-  const auto environment = pointers(program.environment);
+  const auto arguments = exec_array(program.arguments);
+  const auto environment = exec_array(program.environment);
   const ChildStart start{.path = path->c_str(),
                          .arguments = arguments.data(),
                          .environment = environment.data(),

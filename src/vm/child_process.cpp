@@ -21,6 +21,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include "base/check.hpp"
+#include "base/exec_array.hpp"
 
 namespace gondolin::vm {
 
@@ -246,11 +247,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(
   UniqueFd null_device(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null_device.valid()) return fail_errno("open /dev/null", errno);
 
-  std::vector<char*> arguments;
-  arguments.reserve(options.arguments.size() + 1);
-  for (std::string& argument : options.arguments)
-    arguments.push_back(argument.data());
-  arguments.push_back(nullptr);
+  const auto arguments = exec_array(options.arguments);
   Launch launch{
       .program = options.program.c_str(),
       .arguments = arguments.data(),
