@@ -77,7 +77,8 @@ TEST_F(Transfer, ManyStalledUploadsTakeLittleOfTheGuestsMemory) {
       vm_.guest("awk '/VmHWM/ { print $2 }' /proc/$(pidof sandboxingress)/status");
   // 16 MiB, and a quarter of 256 KiB for each, and what the program has besides.
   EXPECT_LT(std::atol(peak.output.c_str()), (16 + kUploads / 16 + 6) * 1024L) << peak.errors;
-  EXPECT_GT(std::atol(peak.output.c_str()), kUploads / 16 * 1024L);
+  // That they lay there at all; on a busy machine not all of each has come by then.
+  EXPECT_GT(std::atol(peak.output.c_str()), kUploads / 32 * 1024L);
 }
 
 TEST_F(Transfer, ServerSentEventsArriveWhenTheyAreSent) {
