@@ -23,15 +23,19 @@ def arguments(pid):
     return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
 
 
-def boot_command(words, files):
-    """The machine and the kernel without devices, told to start an init that does not exist."""
-    value = {option: words[words.index(option) + 1]
-             for option in ("-machine", "-cpu", "-m", "-smp", "-append")}
-    value["-machine"] = ",".join(value["-machine"].split(",")[:2])
-    value["-append"] += NO_INIT
-    value["-kernel"], value["-initrd"] = files[9], files[10]
+def command(words, **options):
+    """The machine of `words` without any device, and with `options` of it added or replaced."""
+    value = {option: words[words.index(f"-{option}") + 1]
+             for option in ("machine", "cpu", "m", "smp", "append")}
+    value["machine"] = ",".join(value["machine"].split(",")[:2])
     return [words[0], "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-            *(word for pair in value.items() for word in pair)]
+            *(word for name, text in {**value, **options}.items() for word in (f"-{name}", str(text)))]
+
+
+def boot_command(words, files):
+    """The machine and the kernel, told to start an init that does not exist."""
+    append = words[words.index("-append") + 1] + NO_INIT
+    return command(words, kernel=files[9], initrd=files[10], append=append)
 
 
 def migrate(qmp, command, uri):

@@ -15,13 +15,13 @@ def panel(found, key, title, top):
     for case in found["cases"]:
         if key not in case["ratios"]:
             continue
-        middle = y + BAR * len(names) / 2 + 4
+        measured = [name for name in names if case["ratios"][key][name]]
+        middle = y + BAR * len(measured) / 2 + 4
         out.append(f'<text x="{LEFT - 8}" y="{middle}" text-anchor="end">{escape(case["case"])}</text>')
-        for i, name in enumerate(names):
-            ours_to_theirs = case["ratios"][key][name]
-            ratio = 1 / ours_to_theirs if ours_to_theirs else 0
+        for name in measured:
+            ratio = 1 / case["ratios"][key][name]
             width = min(ratio, LONGEST) / LONGEST * WIDTH
-            out.append(f'<rect x="{LEFT}" y="{y}" width="{width:.1f}" height="{BAR - 1}" fill="{COLOURS[i]}"/>')
+            out.append(f'<rect x="{LEFT}" y="{y}" width="{width:.1f}" height="{BAR - 1}" fill="{COLOURS[names.index(name)]}"/>')
             out.append(f'<text x="{LEFT + width + 4:.1f}" y="{y + BAR - 2}" font-size="9">{ratio:.2f}</text>')
             y += BAR
         y += GAP

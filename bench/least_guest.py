@@ -34,14 +34,11 @@ class LeastGuest:
         self.take()
 
     def command(self, port, qmp, share, *further):
-        value = lambda option: self.words[self.words.index(option) + 1]
-        machine = ",".join(value("-machine").split(",")[:2]) + ",memory-backend=memory"
-        size = value("-m")
+        size = self.words[self.words.index("-m") + 1]
         memory = f"memory-backend-file,id=memory,mem-path={self.folder / 'memory'},size={size},share={share}"
-        return [self.words[0], "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-                "-machine", machine, "-object", memory, "-m", size,
-                "-cpu", value("-cpu"), "-smp", value("-smp"), "-serial", "null",
-                "-kernel", self.files[9], "-initrd", self.initramfs, "-append", value("-append"),
+        return [*bare_qemu.command(self.words, object=memory, serial="null",
+                                   kernel=self.files[9], initrd=self.initramfs),
+                "-machine", "memory-backend=memory",
                 "-drive", f"if=none,id=root,format=raw,readonly=on,file={self.files[11]},file.locking=off",
                 "-device", "virtio-blk-device,drive=root",
                 "-device", "virtio-serial-device,max_ports=2",

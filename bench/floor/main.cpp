@@ -1,4 +1,4 @@
-// The init of the least guest that can run a program: bare_qemu.py makes a template of it,
+// The init of the least guest that can run a program: least_guest.py makes a template of it,
 // the floor of `exec -- true`. For each byte that comes on its port it starts a program of
 // the image, waits for its end, and sends the byte back; once it does so unasked.
 #include <fcntl.h>
